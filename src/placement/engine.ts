@@ -1,0 +1,369 @@
+/** What answers the questions of a placement: the native module, or a function of the user's. */
+import { fromNative, ShardisError } from "../errors.ts";
+import { type CheckedLayout, checkKey, describe, type Key } from "../keys.ts";
+import { bytesOf, type NativePlacement, native } from "../native.ts";
+import type { NamedNode } from "./node-name.ts";
+import { Plan } from "./plan.ts";
+import type { PlacementFunction, SchemeOptions } from "./schemes.ts";
+import { scratch } from "./scratch.ts";
+
+/** The answers that {@link Placement} puts into words. Keys have been checked, save in plans. */
+export interface Engine {
+  readonly warnings: readonly string[];
+  readonly rewritesKeys: boolean;
+  owner(key: string | Uint8Array): number;
+  storedKey(key: string | Uint8Array): string | Uint8Array;
+  explain(key: string | Uint8Array): EngineExplanation;
+  plan(keys: readonly Key[]): Plan;
+  planBuffer(bytes: Uint8Array, layout: CheckedLayout): Plan;
+}
+
+export interface EngineExplanation {
+  storedKey: string | Buffer;
+  tag: string | Buffer | null;
+  hashed: Buffer;
+  hash?: number | bigint;
+  hashName?: string;
+  slot?: number;
+  point?: number | bigint;
+  owner: number;
+}
+
+/**
+ * How many keys cross into native code at once. Larger strings leave the caches
+ * before they are read: 100,000 keys in one string cost almost three times as
+ * much for each.
+ */
+const CHUNK = 1000;
+
+/** Chunks with more bytes than this are planned key by key. */
+const MOST_CHUNK_BYTES = 1 << 26;
+
+/** Between two keys of a chunk; a key that contains it is noticed. */
+const SEPARATOR = "\0";
+const SEPARATOR_BYTE = 0;
+
+/** A scheme of the native module. */
+export class NativeEngine implements Engine {
+  readonly warnings: readonly string[];
+  readonly rewritesKeys: boolean;
+  readonly #names: readonly string[];
+  readonly #native: NativePlacement;
+  readonly #textIsBytes: boolean;
+
+  constructor(nodes: readonly NamedNode[], options: SchemeOptions) {
+    this.#names = nodes.map(({ name }) => name);
+    const { scheme, parameters, table } = readOptions(options, this.#names);
+    const named = nodes.map(({ name, named, weight }) =>
+      weight === undefined ? { name, named } : { name, named, weight },
+    );
+    const spec = { scheme, parameters, nodes: named };
+    try {
+      this.#native = new native.NativePlacement(table === undefined ? spec : { ...spec, table });
+    } catch (error) {
+      throw fromNative(error);
+    }
+    this.warnings = this.#native.warnings;
+    this.rewritesKeys = this.#native.rewritesKeys;
+    this.#textIsBytes = this.#native.textIsBytes;
+  }
+
+  owner(key: string | Uint8Array): number {
+    try {
+      return typeof key === "string"
+        ? this.#native.ownerOfText(key)
+        : this.#native.ownerOfBytes(key);
+    } catch (error) {
+      throw fromNative(error, { keys: [key] });
+    }
+  }
+
+  storedKey(key: string | Uint8Array): string | Uint8Array {
+    try {
+      const stored = this.#native.storedKey(toBytes(key), typeof key === "string");
+      return like(key, stored);
+    } catch (error) {
+      throw fromNative(error, { keys: [key] });
+    }
+  }
+
+  explain(key: string | Uint8Array): EngineExplanation {
+    try {
+      const { stored, tag, hashed, hash, hashName, hashBits, slot, point, owner } =
+        this.#native.explain(toBytes(key), typeof key === "string");
+      const number = hashBits <= 32 ? Number : BigInt;
+      return {
+        storedKey: like(key, stored),
+        tag: tag === undefined ? null : like(key, tag),
+        hashed: Buffer.from(hashed),
+        hash: number(hash),
+        hashName,
+        ...(slot === undefined ? {} : { slot }),
+        ...(point === undefined ? {} : { point: number(point) }),
+        owner,
+      };
+    } catch (error) {
+      throw fromNative(error, { keys: [key] });
+    }
+  }
+
+  plan(keys: readonly Key[]): Plan {
+    return this.#collect(keys.length, (owners, totals) => {
+      for (let at = 0; at < keys.length; at += CHUNK) {
+        const chunk = keys.length <= CHUNK ? keys : keys.slice(at, at + CHUNK);
+        this.#planChunk(chunk, owners, at, totals);
+      }
+    });
+  }
+
+  planBuffer(bytes: Uint8Array, layout: CheckedLayout): Plan {
+    const { text } = layout;
+    try {
+      if ("ends" in layout) {
+        const { ends } = layout;
+        return this.#collect(ends.length, (owners, totals) =>
+          this.#native.planPacked(bytes, ends, text, owners, 0, totals),
+        );
+      }
+      const { separator } = layout;
+      return this.#collect(native.countSeparated(bytes, separator), (owners, totals) =>
+        this.#native.planSeparated(bytes, separator, text, owners, totals),
+      );
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  #collect(length: number, plan: (owners: Buffer, totals: Buffer) => void): Plan {
+    const owners = new Uint16Array(length);
+    const totals = new Float64Array(2 * this.#names.length);
+    plan(bytesOf(owners), bytesOf(totals));
+    return new Plan(this.#names, owners, totals);
+  }
+
+  #planChunk(keys: readonly Key[], owners: Buffer, at: number, totals: Buffer): void {
+    try {
+      if (areStrings(keys) && this.#planJoined(keys, owners, at, totals)) return;
+      this.#planPacked(keys, owners, at, totals);
+    } catch (error) {
+      // The native side cannot name the key: the first one that fails alone is it.
+      for (const key of keys) this.owner(checkKey(key));
+      throw fromNative(error);
+    }
+  }
+
+  /** One string crosses for all keys. False if that cannot tell them apart. */
+  #planJoined(keys: readonly string[], owners: Buffer, at: number, totals: Buffer): boolean {
+    const joined = keys.join(SEPARATOR);
+    if (joined.length * 3 > MOST_CHUNK_BYTES || !joined.isWellFormed()) return false;
+    const memory = scratch(joined.length * 3);
+    const bytes = memory.subarray(0, memory.write(joined));
+    const { length } = keys;
+    return this.#native.planJoined(bytes, SEPARATOR_BYTE, length, true, owners, at, totals);
+  }
+
+  /** Keys are written one after another, with their ends beside them. */
+  #planPacked(keys: readonly Key[], owners: Buffer, at: number, totals: Buffer): void {
+    const checked = keys.map(checkKey);
+    const texts = checked.filter((key) => typeof key === "string").length;
+    const alike = texts === 0 || texts === checked.length || this.#textIsBytes;
+    const most = checked.reduce((sum, key) => sum + key.length * 3, 0);
+    if (!alike || most > MOST_CHUNK_BYTES) {
+      this.#planEach(checked, owners, at, totals);
+      return;
+    }
+    const memory = scratch(most);
+    const ends = new Uint32Array(checked.length);
+    let end = 0;
+    for (const [index, key] of checked.entries()) {
+      if (typeof key === "string") {
+        end += memory.write(key, end);
+      } else {
+        memory.set(key, end);
+        end += key.length;
+      }
+      ends[index] = end;
+    }
+    this.#native.planPacked(memory.subarray(0, end), ends, texts > 0, owners, at, totals);
+  }
+
+  #planEach(keys: readonly (string | Uint8Array)[], owners: Buffer, at: number, totals: Buffer) {
+    for (const [index, key] of keys.entries()) {
+      const owner = this.owner(key);
+      owners.writeUInt16LE(owner, 2 * (at + index));
+      totals.writeDoubleLE(totals.readDoubleLE(16 * owner) + 1, 16 * owner);
+      const bytes = totals.readDoubleLE(16 * owner + 8) + toBytes(key).length;
+      totals.writeDoubleLE(bytes, 16 * owner + 8);
+    }
+  }
+}
+
+/** A function of the user's own: the name of the node of a key. */
+export class FunctionEngine implements Engine {
+  readonly warnings: readonly string[] = [];
+  readonly rewritesKeys = false;
+  readonly #names: readonly string[];
+  readonly #indexes: ReadonlyMap<string, number>;
+  readonly #nodeFor: PlacementFunction;
+
+  constructor(names: readonly string[], nodeFor: PlacementFunction) {
+    this.#names = names;
+    this.#indexes = new Map(names.map((name, index) => [name, index]));
+    this.#nodeFor = nodeFor;
+    if (names.length === 0 || this.#indexes.size < names.length) {
+      throw new ShardisError("BAD_PLACEMENT", "the nodes need names that differ, at least one");
+    }
+  }
+
+  owner(key: string | Uint8Array): number {
+    const name = this.#nodeFor(Buffer.from(key));
+    const index = this.#indexes.get(name);
+    if (index === undefined) {
+      const reason = `the placement function answers ${describe(name)}, which names no node`;
+      throw new ShardisError("BAD_PLACEMENT", reason, { keys: [key] });
+    }
+    return index;
+  }
+
+  storedKey(key: string | Uint8Array): string | Uint8Array {
+    return key;
+  }
+
+  explain(key: string | Uint8Array): EngineExplanation {
+    const bytes = Buffer.from(key);
+    return { storedKey: like(key, bytes), tag: null, hashed: bytes, owner: this.owner(key) };
+  }
+
+  plan(keys: readonly Key[]): Plan {
+    const owners = new Uint16Array(keys.length);
+    const totals = new Float64Array(2 * this.#names.length);
+    for (const [index, key] of keys.entries()) {
+      const bytes = toBytes(checkKey(key));
+      const owner = this.owner(bytes);
+      owners[index] = owner;
+      totals[2 * owner] = (totals[2 * owner] ?? 0) + 1;
+      totals[2 * owner + 1] = (totals[2 * owner + 1] ?? 0) + bytes.length;
+    }
+    return new Plan(this.#names, owners, totals);
+  }
+
+  planBuffer(bytes: Uint8Array, layout: CheckedLayout): Plan {
+    return this.plan(cut(bytes, layout));
+  }
+}
+
+/** The keys of a buffer, one by one: for functions, which take them so. */
+function cut(bytes: Uint8Array, layout: CheckedLayout): Uint8Array[] {
+  const keys: Uint8Array[] = [];
+  let start = 0;
+  if ("ends" in layout) {
+    for (const end of layout.ends) {
+      if (end < start || end > bytes.length) break;
+      keys.push(bytes.subarray(start, end));
+      start = end;
+    }
+    if (keys.length < layout.ends.length || start !== bytes.length) {
+      throw new ShardisError(
+        "BAD_OFFSETS",
+        "ends must ascend, and the last one must be where the bytes end",
+      );
+    }
+    return keys;
+  }
+  while (start < bytes.length) {
+    const found = bytes.indexOf(layout.separator, start);
+    const end = found === -1 ? bytes.length : found;
+    keys.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return keys;
+}
+
+function areStrings(keys: readonly Key[]): keys is readonly string[] {
+  for (const key of keys) if (typeof key !== "string") return false;
+  return true;
+}
+
+function toBytes(key: string | Uint8Array): Uint8Array {
+  return typeof key === "string" ? Buffer.from(key) : key;
+}
+
+/** Bytes as a string if the key they belong to is one. */
+function like(key: string | Uint8Array, bytes: Uint8Array): string | Buffer {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return typeof key === "string" ? buffer.toString() : buffer;
+}
+
+interface ReadOptions {
+  scheme: string;
+  parameters: Record<string, string>;
+  table: number[] | undefined;
+}
+
+/** Options as the native side takes them: parameters as strings, owners as numbers. */
+function readOptions(options: SchemeOptions, names: readonly string[]): ReadOptions {
+  if (typeof options !== "object" || options === null || typeof options.scheme !== "string") {
+    throw new ShardisError(
+      "BAD_OPTION",
+      `a placement is { scheme: "…" } with its parameters, or a function, not ${describe(options)}`,
+    );
+  }
+  const { scheme, ...rest } = options;
+  const parameters: Record<string, string> = {};
+  let table: number[] | undefined;
+  for (const [name, value] of Object.entries<unknown>(rest)) {
+    if (value === undefined) continue;
+    if (name === "table") {
+      table = readTable(value, names);
+    } else if (["string", "number", "boolean"].includes(typeof value)) {
+      parameters[name] = String(value);
+    } else {
+      throw new ShardisError(
+        "BAD_OPTION",
+        `the parameter ${name} of a placement is a string, a number or a boolean, ` +
+          `not ${describe(value)}`,
+      );
+    }
+  }
+  return { scheme, parameters, table };
+}
+
+/** No node has this index: the native side says which slot has it. */
+const NO_OWNER = 0xffff;
+
+const MOST_SLOTS = 16384;
+
+function readTable(table: unknown, names: readonly string[]): number[] {
+  const indexOf = (name: unknown): number => {
+    const index = names.findIndex((known) => known === name);
+    if (index === -1) throw badTable(`it names ${describe(name)}, which is no node`);
+    return index;
+  };
+  if (Array.isArray(table)) return table.map(indexOf);
+  if (typeof table !== "object" || table === null) throw badTable("it is an object or an array");
+  const owners: number[] = [];
+  for (const [name, ranges] of Object.entries<unknown>({ ...table })) {
+    const owner = indexOf(name);
+    if (!Array.isArray(ranges)) throw badTable(`${name} has no list of ranges`);
+    for (const range of ranges) {
+      const [first, last] = Array.isArray(range) ? range : [];
+      if (!isSlot(first) || !isSlot(last) || first > last) {
+        throw badTable(`a range is [first, last], each from 0 to ${MOST_SLOTS - 1}`);
+      }
+      while (owners.length <= last) owners.push(NO_OWNER);
+      for (let slot = first; slot <= last; slot++) {
+        if (owners[slot] !== NO_OWNER) throw badTable(`slot ${slot} has two owners`);
+        owners[slot] = owner;
+      }
+    }
+  }
+  return owners;
+}
+
+function isSlot(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < MOST_SLOTS;
+}
+
+function badTable(reason: string): ShardisError {
+  return new ShardisError("BAD_PLACEMENT", `the table of slots cannot be used: ${reason}`);
+}
