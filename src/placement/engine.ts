@@ -335,7 +335,7 @@ const MOST_SLOTS = 16384;
 
 function readTable(table: unknown, names: readonly string[]): number[] {
   const indexOf = (name: unknown): number => {
-    const index = names.findIndex((known) => known === name);
+    const index = typeof name === "string" ? names.indexOf(name) : -1;
     if (index === -1) throw badTable(`it names ${describe(name)}, which is no node`);
     return index;
   };

@@ -44,7 +44,7 @@ export function nameNode(node: Nameable): NamedNode {
   return { name: path ?? address, named: false, weight };
 }
 
-/** The parts of a URL that have to do with a name, and the URL without them. */
+/** What a URL says of a node's name, and the rest of it as ioredis reads it. */
 export function readNodeUrl(text: string): { node: Nameable; url: string } {
   let url: URL;
   try {
@@ -55,15 +55,17 @@ export function readNodeUrl(text: string): { node: Nameable; url: string } {
   }
   const name = take(url, "name");
   const weight = take(url, "weight");
-  const address = url.hostname
-    ? { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port || 6379 }
-    : { path: decodeURIComponent(url.pathname) };
-  const node = {
-    ...address,
+  const given = {
     ...(name === undefined ? {} : { name }),
     ...(weight === undefined ? {} : { weight: Number(weight) }),
   };
-  return { node, url: url.toString() };
+  if (url.hostname === "") {
+    const path = decodeURIComponent(url.pathname);
+    // ioredis knows a unix socket by its path alone.
+    return { node: { ...given, path }, url: `${path}${url.search}` };
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return { node: { ...given, host, port: url.port || 6379 }, url: url.toString() };
 }
 
 function take(url: URL, parameter: string): string | undefined {

@@ -69,17 +69,26 @@ impl NativePlacement {
         let nodes: Vec<Node> = spec
             .nodes
             .into_iter()
-            .map(|node| Node { name: node.name, named: node.named, weight: node.weight })
+            .map(|node| Node {
+                name: node.name,
+                named: node.named,
+                weight: node.weight,
+            })
             .collect();
         // An owner too large for the type is one that no node has.
         let owner = |owner: u32| Owner::try_from(owner).unwrap_or(Owner::MAX);
         let options = Options {
             scheme: spec.scheme,
             parameters: spec.parameters.into_iter().collect::<BTreeMap<_, _>>(),
-            table: spec.table.map(|table| table.into_iter().map(owner).collect()),
+            table: spec
+                .table
+                .map(|table| table.into_iter().map(owner).collect()),
         };
         let placement = Placement::new(&nodes, &options).map_err(to_js)?;
-        Ok(Self { placement, nodes: nodes.len() })
+        Ok(Self {
+            placement,
+            nodes: nodes.len(),
+        })
     }
 
     #[napi(getter, catch_unwind)]
@@ -100,19 +109,28 @@ impl NativePlacement {
     /// The position of the node that owns a text key.
     #[napi(catch_unwind)]
     pub fn owner_of_text(&self, key: String) -> Result<u32> {
-        self.placement.owner(Key::Text(key.as_bytes())).map(u32::from).map_err(to_js)
+        self.placement
+            .owner(Key::Text(key.as_bytes()))
+            .map(u32::from)
+            .map_err(to_js)
     }
 
     /// The position of the node that owns a bytes key.
     #[napi(catch_unwind)]
     pub fn owner_of_bytes(&self, key: &[u8]) -> Result<u32> {
-        self.placement.owner(Key::Bytes(key)).map(u32::from).map_err(to_js)
+        self.placement
+            .owner(Key::Bytes(key))
+            .map(u32::from)
+            .map_err(to_js)
     }
 
     /// The key that goes on the wire.
     #[napi(catch_unwind)]
     pub fn stored_key(&self, key: &[u8], text: bool) -> Result<Uint8Array> {
-        self.placement.stored_key(kind(text).key(key)).map(Uint8Array::from).map_err(to_js)
+        self.placement
+            .stored_key(kind(text).key(key))
+            .map(Uint8Array::from)
+            .map_err(to_js)
     }
 
     #[napi(catch_unwind)]
@@ -137,7 +155,10 @@ impl NativePlacement {
     /// for each node, the count of its keys and of their bytes as doubles,
     /// which are added to.
     #[napi(catch_unwind)]
-    #[allow(clippy::too_many_arguments, reason = "an object would cost more than the call")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an object would cost more than the call"
+    )]
     pub fn plan_joined(
         &self,
         bytes: &[u8],
@@ -151,7 +172,8 @@ impl NativePlacement {
         let Some(keys) = Keys::joined(bytes, separator, count as usize) else {
             return Ok(false);
         };
-        self.plan(&keys, kind(text), owners, at, totals).map(|()| true)
+        self.plan(&keys, kind(text), owners, at, totals)
+            .map(|()| true)
     }
 
     /// Plans keys that end at `ends`; results as in `planJoined`.
@@ -180,7 +202,13 @@ impl NativePlacement {
         owners: BufferSlice,
         totals: BufferSlice,
     ) -> Result<()> {
-        self.plan(&Keys::separated(bytes, separator), kind(text), owners, 0, totals)
+        self.plan(
+            &Keys::separated(bytes, separator),
+            kind(text),
+            owners,
+            0,
+            totals,
+        )
     }
 
     fn plan(
@@ -243,7 +271,9 @@ pub fn group(owners: &[u8], nodes: u32, mut order: BufferSlice) -> Result<()> {
     let owner_of = |owner: &[u8; 2]| usize::from(u16::from_le_bytes(*owner));
     let mut next = vec![0_usize; nodes as usize + 1];
     for owner in owners {
-        let count = next.get_mut(owner_of(owner) + 1).ok_or_else(|| too_small("nodes"))?;
+        let count = next
+            .get_mut(owner_of(owner) + 1)
+            .ok_or_else(|| too_small("nodes"))?;
         *count += 1;
     }
     for node in 0..nodes as usize {

@@ -1,0 +1,160 @@
+/** The status of a client, made of those of its nodes. */
+import type { EventEmitter } from "node:events";
+import { ShardisError } from "../errors.ts";
+import type { Node } from "../topology/node.ts";
+
+/** As in ioredis. `ready` is a client of which at least one node is. */
+export type ShardedRedisStatus =
+  | "wait"
+  | "connecting"
+  | "connect"
+  | "ready"
+  | "close"
+  | "reconnecting"
+  | "end";
+
+/** What each status says in events, as ioredis says it. */
+const EVENTS: Readonly<Record<ShardedRedisStatus, readonly string[]>> = {
+  wait: ["wait"],
+  connecting: ["connecting"],
+  connect: ["connect"],
+  ready: ["connect", "ready"],
+  close: ["close"],
+  reconnecting: ["close", "reconnecting"],
+  end: ["close", "end"],
+};
+
+/**
+ * Watches the nodes of a client and tells in its name what becomes of them:
+ * ioredis' events for all of them, and for each `+node`, `-node` (with its
+ * name) and `node error` (with the error and the name).
+ */
+export class Lifecycle {
+  readonly #nodes: readonly Node[];
+  readonly #client: EventEmitter;
+  /** Nodes that have not yet been tried. */
+  readonly #untried: Set<Node>;
+  readonly #identities = new Map<Node, Promise<void>>();
+  readonly #servers = new Map<string, Node>();
+  #sameServer: ShardisError | undefined;
+  #status: ShardedRedisStatus = "wait";
+
+  constructor(nodes: readonly Node[], client: EventEmitter) {
+    this.#nodes = nodes;
+    this.#client = client;
+    this.#untried = new Set(nodes);
+    for (const node of nodes) this.#watch(node);
+  }
+
+  get status(): ShardedRedisStatus {
+    return this.#status;
+  }
+
+  /**
+   * Connects what is not connected, and waits until every node has been.
+   *
+   * @throws ShardisError `NODE_DOWN` if one could not be reached; it is tried
+   *   again all the same. `SAME_SERVER` if two are one.
+   */
+  async connect(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#nodes.map((node) => this.#connectNode(node)));
+    const down = this.#nodes.filter((_, index) => outcomes[index]?.status === "rejected");
+    const [first] = down;
+    if (first !== undefined) {
+      const reasons = down.map(
+        ({ name, connection }) => `${name} (${connection.lastError?.message ?? "closed"})`,
+      );
+      throw new ShardisError("NODE_DOWN", `cannot be reached: ${reasons.join(", ")}`, {
+        node: first.name,
+        cause: first.connection.lastError,
+      });
+    }
+    await Promise.all(this.#identities.values());
+    if (this.#sameServer !== undefined) throw this.#sameServer;
+  }
+
+  #connectNode({ client }: Node): Promise<void> {
+    if (client.status === "ready") return Promise.resolve();
+    if (["wait", "close", "end"].includes(client.status)) return client.connect();
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error) => {
+        client.off("ready", settle);
+        client.off("close", fail);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const fail = () => settle(new Error("closed"));
+      client.once("ready", settle);
+      client.once("close", fail);
+    });
+  }
+
+  #watch(node: Node): void {
+    const { client, name } = node;
+    client.on("error", (error: Error) => {
+      this.#client.emit("node error", error, name);
+      this.#report(error);
+    });
+    client.on("ready", () => {
+      this.#untried.delete(node);
+      this.#identities.set(node, this.#identify(node));
+      this.#client.emit("+node", name);
+      this.#update();
+    });
+    client.on("close", () => {
+      this.#untried.delete(node);
+      this.#client.emit("-node", name);
+      this.#update();
+    });
+    for (const event of ["connecting", "reconnecting", "end"]) {
+      client.on(event, () => this.#update());
+    }
+  }
+
+  #update(): void {
+    const status = this.#derive();
+    if (status === this.#status) return;
+    this.#status = status;
+    for (const event of EVENTS[status]) this.#client.emit(event);
+  }
+
+  #derive(): ShardedRedisStatus {
+    const statuses = this.#nodes.map(({ client }) => client.status);
+    if (statuses.every((status) => status === "end")) return "end";
+    if (statuses.every((status) => status === "wait")) return "wait";
+    if (this.#untried.size > 0) return "connecting";
+    return statuses.includes("ready") ? "ready" : "reconnecting";
+  }
+
+  /**
+   * Two names for one server and database would have every key counted, listed
+   * and flushed twice, and a key moved from one to the other would be deleted.
+   */
+  async #identify(node: Node): Promise<void> {
+    let info: string;
+    try {
+      info = await node.client.info("server");
+    } catch {
+      // Gone again, or a user who may not ask: then nobody can know.
+      return;
+    }
+    const runId = /^run_id:(\w+)/m.exec(info)?.[1];
+    if (runId === undefined) return;
+    const server = `${runId}/${node.description.db}`;
+    const other = this.#servers.get(server);
+    if (other === undefined || other === node) {
+      this.#servers.set(server, node);
+      return;
+    }
+    const message =
+      `nodes ${other.name} and ${node.name} are the same database of one server: every key ` +
+      "would be counted and flushed twice; give each node a server or a db of its own";
+    this.#sameServer = new ShardisError("SAME_SERVER", message, { node: node.name });
+    if (!this.#report(this.#sameServer)) process.emitWarning(this.#sameServer);
+  }
+
+  /** As ioredis, whose `error` without a listener is not thrown. */
+  #report(error: Error): boolean {
+    return this.#client.listenerCount("error") > 0 && this.#client.emit("error", error);
+  }
+}

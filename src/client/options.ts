@@ -1,0 +1,80 @@
+/** The options of a client. */
+import type { RedisOptions } from "ioredis";
+import { ShardisError } from "../errors.ts";
+import type { PlacementOptions } from "../placement/schemes.ts";
+
+export interface ShardedRedisOptions {
+  /** How keys are placed; `{ scheme: "slots" }` by default. */
+  readonly placement?: PlacementOptions;
+  /**
+   * In how many milliseconds every command settles, whatever becomes of its
+   * node; 5000 by default. Blocking commands may take longer by as much as they
+   * ask for.
+   */
+  readonly commandTimeout?: number;
+  /** How many commands may wait for one node to be reached; 10,000 by default. */
+  readonly maxQueuedCommands?: number;
+  /** What is put before every key, and hashed with it. */
+  readonly keyPrefix?: string;
+  /** Whether to connect only when the first command comes; false by default. */
+  readonly lazyConnect?: boolean;
+  /** ioredis options of every node. */
+  readonly redisOptions?: RedisOptions;
+}
+
+/** The options as they are used. */
+export interface CheckedOptions {
+  readonly commandTimeout: number;
+  readonly maxQueuedCommands: number;
+  readonly keyPrefix: string | undefined;
+  readonly lazyConnect: boolean;
+  readonly redisOptions: RedisOptions;
+}
+
+const NAMES = [
+  "placement",
+  "commandTimeout",
+  "maxQueuedCommands",
+  "keyPrefix",
+  "lazyConnect",
+  "redisOptions",
+];
+
+/**
+ * Options checked, with what is left out filled in.
+ *
+ * @throws ShardisError `BAD_OPTION`
+ */
+export function checkOptions(options: ShardedRedisOptions): CheckedOptions {
+  if (typeof options !== "object" || options === null) throw bad("the options are an object");
+  for (const name of Object.keys(options)) {
+    if (NAMES.includes(name)) continue;
+    throw bad(
+      `there is no option "${name}" (there are ${NAMES.join(", ")}); options of ioredis go ` +
+        `into redisOptions: { ${name}: … }`,
+    );
+  }
+  const { redisOptions = {} } = options;
+  const { commandTimeout = redisOptions.commandTimeout ?? 5000, maxQueuedCommands = 10_000 } =
+    options;
+  checkNumber("commandTimeout", commandTimeout, 1);
+  checkNumber("maxQueuedCommands", maxQueuedCommands, 0);
+  const { keyPrefix = redisOptions.keyPrefix } = options;
+  if (keyPrefix !== undefined && typeof keyPrefix !== "string") throw bad("keyPrefix is a string");
+  return {
+    commandTimeout,
+    maxQueuedCommands,
+    keyPrefix: keyPrefix === "" ? undefined : keyPrefix,
+    lazyConnect: options.lazyConnect ?? redisOptions.lazyConnect ?? false,
+    redisOptions,
+  };
+}
+
+function checkNumber(name: string, value: unknown, least: number): void {
+  if (typeof value === "number" && value >= least && value <= 2 ** 31 - 1) return;
+  throw bad(`${name} is a number from ${least} to ${2 ** 31 - 1}`);
+}
+
+function bad(message: string): ShardisError {
+  return new ShardisError("BAD_OPTION", message);
+}

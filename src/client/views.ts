@@ -1,0 +1,95 @@
+/** Views of a client: the same commands, sent elsewhere. */
+import type { ChainableCommander } from "ioredis";
+import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
+import { toCommand } from "../commands/arguments.ts";
+import { failureOf } from "../commands/merge.ts";
+import { routeToNode } from "../commands/route.ts";
+import { type NodeFailure, PartialFailureError } from "../errors.ts";
+import type { Node } from "../topology/node.ts";
+import { attachCommands, EXECUTE, type Executor } from "./methods.ts";
+import type { ByNode, Commands, EachCommands } from "./types.ts";
+
+/**
+ * Runs each command on every node: the result is an object with the reply of
+ * each node by its name.
+ *
+ * @example
+ * await redis.each.dbsize(); // { a: 10, b: 12 }
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: attachCommands gives it the methods
+export class EachView implements Executor {
+  readonly #nodes: readonly Node[];
+  readonly #prefix: string | undefined;
+
+  /** @internal */
+  constructor(nodes: readonly Node[], prefix: string | undefined) {
+    this.#nodes = nodes;
+    this.#prefix = prefix;
+  }
+
+  /** @internal */
+  async [EXECUTE](
+    command: string,
+    args: Argument[],
+    encoding: ReplyEncoding,
+  ): Promise<ByNode<unknown>> {
+    const routed = this.#nodes.map((_, index) => routeToNode(index, this.#prefix, command, args));
+    const settled = await Promise.allSettled(
+      routed.map(async ({ args, keys, node }) =>
+        this.#nodes[node]?.send(toCommand(command, args, encoding), keys),
+      ),
+    );
+    const results: ByNode<unknown> = {};
+    const failures = new Map<string, NodeFailure>();
+    for (const [index, { name }] of this.#nodes.entries()) {
+      const result = settled[index];
+      if (result?.status === "fulfilled") results[name] = result.value;
+      else failures.set(name, failureOf(result?.reason, []));
+    }
+    if (failures.size > 0) throw new PartialFailureError(command, results, failures, []);
+    return results;
+  }
+}
+
+export interface EachView extends EachCommands {}
+
+attachCommands(EachView.prototype);
+
+/**
+ * Runs each command on the owner of one key, whatever keys it has: for data
+ * whose hash key is not in the key.
+ *
+ * @example
+ * await redis.by("userinfo").get("foo");
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: attachCommands gives it the methods
+export class NodeView implements Executor {
+  readonly #node: Node;
+  readonly #prefix: string | undefined;
+
+  /** @internal */
+  constructor(node: Node, prefix: string | undefined) {
+    this.#node = node;
+    this.#prefix = prefix;
+  }
+
+  /** A pipeline of the node's ioredis client. */
+  pipeline(commands?: unknown[][]): ChainableCommander {
+    return this.#node.client.pipeline(commands);
+  }
+
+  /** A transaction of the node's ioredis client. */
+  multi(commands?: unknown[][]): ChainableCommander {
+    return this.#node.client.multi(commands);
+  }
+
+  /** @internal */
+  async [EXECUTE](command: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const routed = routeToNode(0, this.#prefix, command, args);
+    return this.#node.send(toCommand(command, routed.args, encoding), routed.keys);
+  }
+}
+
+export interface NodeView extends Commands {}
+
+attachCommands(NodeView.prototype);

@@ -1,0 +1,80 @@
+/** Commands over several nodes, cut into one command a node. */
+import { ShardisError } from "../errors.ts";
+import { checkKey } from "../keys.ts";
+import type { Placement } from "../placement/placement.ts";
+import { type Argument, toArgument, withPrefix } from "./arguments.ts";
+import type { NodeCommand } from "./route.ts";
+import type { SplitPolicy } from "./table.ts";
+
+/** The part of a command that goes to one node. */
+export interface Part extends NodeCommand {
+  /** Of each key of the part, its position among the keys of the command. */
+  readonly positions: Uint32Array;
+}
+
+/**
+ * Cuts a command into one for each node that owns any of its keys.
+ *
+ * @param given its arguments, flat
+ * @throws ShardisError `BAD_KEY`; `BAD_ARGUMENT` if there are no keys, or a key
+ *   without a value
+ */
+export function split(
+  placement: Placement,
+  prefix: string | undefined,
+  policy: SplitPolicy,
+  command: string,
+  given: readonly Argument[],
+): Part[] {
+  const width = policy.shape === "pairs" ? 2 : 1;
+  const args = width === 2 ? pairs(given) : given;
+  if (args.length === 0 || args.length % width !== 0) {
+    const wanted = width === 2 ? "a value for each key" : "keys";
+    throw new ShardisError("BAD_ARGUMENT", `${command} needs at least one key, and ${wanted}`, {
+      command,
+    });
+  }
+  const keys = width === 1 ? args : args.filter((_, index) => index % 2 === 0);
+  const placed = prefixed(prefix, keys);
+  const plan = placement.plan(placed);
+  const parts: Part[] = [];
+  let start = 0;
+  for (const [node, count] of plan.counts.entries()) {
+    if (count === 0) continue;
+    const positions = plan.order.subarray(start, start + count);
+    start += count;
+    const partArgs: Argument[] = [];
+    const partKeys: Argument[] = [];
+    for (const position of positions) {
+      const key = placed[position] ?? "";
+      partArgs.push(toArgument(placement.rewritesKeys ? placement.storedKey(key) : key));
+      if (width === 2) partArgs.push(args[2 * position + 1] ?? "");
+      partKeys.push(keys[position] ?? "");
+    }
+    parts.push({ node, command, args: partArgs, keys: partKeys, positions });
+  }
+  return parts;
+}
+
+/** Keys and values in turn, also of one Map or object. */
+function pairs(args: readonly Argument[]): readonly Argument[] {
+  const [only]: readonly unknown[] = args;
+  if (args.length !== 1 || typeof only !== "object" || only === null) return args;
+  if (Buffer.isBuffer(only)) return args;
+  const entries: Iterable<[Argument, Argument]> = only instanceof Map ? only : Object.entries(only);
+  return [...entries].flat();
+}
+
+/** Keys as they are placed. Strings without a prefix are: the plan checks them. */
+function prefixed(
+  prefix: string | undefined,
+  keys: readonly Argument[],
+): readonly (string | Uint8Array)[] {
+  if (prefix === undefined && areStrings(keys)) return keys;
+  return keys.map((key) => withPrefix(prefix, checkKey(key)));
+}
+
+function areStrings(keys: readonly Argument[]): keys is readonly string[] {
+  for (const key of keys) if (typeof key !== "string") return false;
+  return true;
+}

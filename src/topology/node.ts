@@ -1,0 +1,126 @@
+/** One node: its connection, and more of them for commands that block. */
+import { Command, Redis, type RedisOptions } from "ioredis";
+import { Connection, type ConnectionLimits } from "./connection.ts";
+import type { ReadNode } from "./node-options.ts";
+
+/** A node, as a user sees it. */
+export interface NodeDescription {
+  readonly name: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly db: number;
+  readonly weight?: number;
+}
+
+/** Options of every connection that a user's `redisOptions` may replace. */
+const DEFAULTS: RedisOptions = {
+  connectTimeout: 5000,
+  // Up to two seconds, with some chance in it, so that many clients do not
+  // come back in step.
+  retryStrategy: (times) => Math.min(50 * 2 ** (times - 1), 2000) * (0.75 + Math.random() / 2),
+  // What is in flight is rejected as soon as the connection breaks, and never
+  // sent again.
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+};
+
+/** Idle connections for blocking commands that are kept for the next one. */
+const MOST_IDLE = 4;
+
+export class Node {
+  readonly name: string;
+  readonly description: NodeDescription;
+  readonly connection: Connection;
+  readonly #limits: ConnectionLimits;
+  readonly #idle: Connection[] = [];
+  readonly #blocking = new Set<Connection>();
+
+  constructor(node: ReadNode, common: RedisOptions, limits: ConnectionLimits) {
+    const options = { ...DEFAULTS, ...common, ...node.redisOptions, lazyConnect: true };
+    const client = node.url === undefined ? new Redis(options) : new Redis(node.url, options);
+    this.name = node.name;
+    this.connection = new Connection(node.name, client, limits);
+    this.description = describeNode(node, client.options);
+    this.#limits = limits;
+  }
+
+  get client(): Redis {
+    return this.connection.client;
+  }
+
+  /**
+   * Sends a command on the node's connection; one that may wait on the server
+   * goes on a connection of its own, as it would hold up all others.
+   */
+  send(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    if (Command.checkFlag("BLOCKING_COMMANDS", command.name)) {
+      const wait = command.extractBlockingTimeout();
+      // Not a number: XREAD without BLOCK, say.
+      if (typeof wait === "number") return this.#sendBlocking(command, keys, wait);
+    }
+    return this.connection.send(command, keys);
+  }
+
+  async #sendBlocking(command: Command, keys: readonly unknown[], wait: number): Promise<unknown> {
+    const connection = this.#idle.pop() ?? this.#connectBlocking();
+    const timeout = wait === 0 ? undefined : wait + this.#limits.commandTimeout;
+    try {
+      const reply = await connection.send(command, keys, timeout);
+      this.#release(connection);
+      return reply;
+    } catch (error) {
+      if (error instanceof Error && error.name === "ReplyError") this.#release(connection);
+      // A reply may still be due, which no other command must get.
+      else this.#close(connection);
+      throw error;
+    }
+  }
+
+  disconnect(): void {
+    this.client.disconnect();
+    for (const connection of this.#blocking) this.#close(connection);
+  }
+
+  /** Closes once all replies have come. */
+  async quit(): Promise<void> {
+    for (const connection of this.#blocking) this.#close(connection);
+    if (this.client.status === "ready") await this.client.quit();
+    else this.client.disconnect();
+  }
+
+  #connectBlocking(): Connection {
+    const client = this.client.duplicate({ lazyConnect: true });
+    const connection = new Connection(this.name, client, this.#limits);
+    this.#blocking.add(connection);
+    return connection;
+  }
+
+  #release(connection: Connection): void {
+    if (this.#idle.length < MOST_IDLE && this.#blocking.has(connection)) {
+      this.#idle.push(connection);
+    } else {
+      this.#close(connection);
+    }
+  }
+
+  #close(connection: Connection): void {
+    this.#blocking.delete(connection);
+    const index = this.#idle.indexOf(connection);
+    if (index !== -1) this.#idle.splice(index, 1);
+    connection.client.disconnect();
+  }
+}
+
+function describeNode(node: ReadNode, options: RedisOptions): NodeDescription {
+  const address =
+    "path" in options && options.path
+      ? { path: options.path }
+      : { host: options.host ?? "localhost", port: options.port ?? 6379 };
+  return {
+    name: node.name,
+    ...(node.redisOptions.sentinels ? {} : address),
+    db: options.db ?? 0,
+    ...(node.weight === undefined ? {} : { weight: node.weight }),
+  };
+}
