@@ -8,7 +8,7 @@ use crate::{
     hash::Hash,
     place::{Node, Owner, Place, Rendezvous, Ring, bounded_rendezvous},
     read::{Key, Read},
-    scheme::{Encoding, Layout, Names, Recipe, Scheme},
+    scheme::{Encoding, Layout, Order, Recipe, Scheme},
 };
 
 /// What a placement is made of.
@@ -91,9 +91,10 @@ impl Placement {
         let table = table
             .map(|table| check_table(scheme, recipe.layout, nodes, table))
             .transpose()?;
+        let order = numbered(recipe.order, nodes);
         let place = match recipe.layout {
-            Layout::Modulo => Place::Table(in_order(recipe.names, nodes)),
-            Layout::WeightedModulo => Place::Table(repeated(&weights)?),
+            Layout::Modulo => Place::Table(order),
+            Layout::WeightedModulo => Place::Table(repeated(&order, &weights)?),
             Layout::Range => Place::Range(nodes.len() as u64),
             Layout::Slots(slots) => {
                 Place::Table(table.unwrap_or_else(|| bounded_rendezvous(nodes, &weights, slots)))
@@ -103,7 +104,9 @@ impl Placement {
                     "the scheme \"{scheme}\" needs a table: which node owns each of its {slots} slots"
                 ))
             })?),
-            Layout::Ring(ring) => Place::Ring(Ring::new(&ring, nodes, &weights, recipe.hash)),
+            Layout::Ring(ring) => {
+                Place::Ring(Ring::new(&ring, nodes, &order, &weights, recipe.hash))
+            },
             Layout::Rendezvous => Place::Rendezvous(Rendezvous::new(nodes)),
         };
         // twemproxy does not hash at all where there is one server; the table
@@ -202,28 +205,34 @@ impl Placement {
     }
 }
 
-/// The nodes in the order of their numbers, or of the list.
-fn in_order(names: Names, nodes: &[Node]) -> Vec<Owner> {
+/// The nodes in the order in which a scheme numbers them.
+fn numbered(order: Order, nodes: &[Node]) -> Vec<Owner> {
     let mut owners: Vec<Owner> = (0..).take(nodes.len()).collect();
-    if let Names::Numbered(prefix) = names {
-        owners.sort_by_key(|owner| number(prefix, &nodes[usize::from(*owner)].name));
+    let name = |owner: &Owner| nodes[usize::from(*owner)].name.as_str();
+    match order {
+        Order::Listed => {}
+        Order::Numbered(prefix) => owners.sort_by_key(|owner| number(prefix, name(owner))),
+        Order::NameLength => owners.sort_by_key(|owner| (name(owner).len(), name(owner))),
     }
     owners
 }
 
-fn repeated(weights: &[f64]) -> Result<Vec<Owner>> {
-    const MOST: f64 = 1_000_000.0;
-    if weights.iter().sum::<f64>() > MOST {
+/// Each owner as often as its weight says.
+fn repeated(owners: &[Owner], weights: &[f64]) -> Result<Vec<Owner>> {
+    const MOST: u32 = 1_000_000;
+    if weights.iter().sum::<f64>() > f64::from(MOST) {
         return Err(Error::placement(
             "weights that sum to more than a million are refused",
         ));
     }
-    Ok((0..)
-        .zip(weights)
-        .flat_map(|(owner, weight)| {
-            (0..)
-                .take_while(move |count| f64::from(*count) < *weight)
-                .map(move |_: u32| owner)
-        })
+    let times = |owner: &Owner| {
+        let weight = weights[usize::from(*owner)];
+        (1..=MOST)
+            .take_while(|count| f64::from(*count) <= weight)
+            .count()
+    };
+    Ok(owners
+        .iter()
+        .flat_map(|owner| std::iter::repeat_n(*owner, times(owner)))
         .collect())
 }

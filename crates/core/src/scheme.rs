@@ -101,6 +101,19 @@ pub struct Recipe {
     pub weights: Weights,
     /// What names nodes must have.
     pub names: Names,
+    /// In which order nodes are numbered.
+    pub order: Order,
+}
+
+/// In which order nodes are numbered, where numbers place keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they are listed.
+    Listed,
+    /// By the number after this prefix in their names.
+    Numbered(&'static str),
+    /// By their names: shorter ones first, then by bytes.
+    NameLength,
 }
 
 /// How a text key becomes the bytes that are hashed.

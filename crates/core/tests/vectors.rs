@@ -563,3 +563,21 @@ fn a_row_that_a_user_published() {
         assert_eq!(nodes[usize::from(owner)], expected);
     }
 }
+
+#[test]
+fn twemproxy_numbers_its_servers_by_name() {
+    // nutcracker 0.5.0 sorts them: shorter names first, then by bytes
+    // (conf_validate_server). The same five servers in any order are the same.
+    let place = |names: [&str; 5]| {
+        let parameters = [("distribution", "modula"), ("hash", "crc32a")];
+        let placement = placement("twemproxy", &named(&names), &parameters);
+        ["foo", "bar", "baz", "qux", "user:1"].map(|key| {
+            let owner = placement.owner(Key::Bytes(key.as_bytes())).unwrap();
+            names[usize::from(owner)].to_owned()
+        })
+    };
+    let sorted = place(["A", "b", "aa", "shard2", "shard10"]);
+    assert_eq!(place(["shard10", "shard2", "b", "aa", "A"]), sorted);
+    // crc32 of "foo" is 0x8c736521, which leaves 4: the last in that order.
+    assert_eq!(sorted[0], "shard10");
+}

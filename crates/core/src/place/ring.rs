@@ -78,11 +78,17 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Lays out a ring for keys with the hash `keys`. At least one node must
-    /// have a point.
+    /// Lays out a ring for keys with the hash `keys`, adding the nodes in
+    /// `order`. At least one of them must have a point.
     #[must_use]
-    pub fn new(recipe: &RingRecipe, nodes: &[Node], weights: &[f64], keys: Hash) -> Self {
-        let points = layout(recipe, nodes, weights, keys);
+    pub fn new(
+        recipe: &RingRecipe,
+        nodes: &[Node],
+        order: &[Owner],
+        weights: &[f64],
+        keys: Hash,
+    ) -> Self {
+        let points = layout(recipe, nodes, order, weights, keys);
         Self::from_points(&points, recipe.lookup, keys.bits())
     }
 
@@ -149,10 +155,18 @@ impl Ring {
 }
 
 /// All points in ascending order, each once.
-fn layout(recipe: &RingRecipe, nodes: &[Node], weights: &[f64], keys: Hash) -> Vec<(u128, Owner)> {
+fn layout(
+    recipe: &RingRecipe,
+    nodes: &[Node],
+    order: &[Owner],
+    weights: &[f64],
+    keys: Hash,
+) -> Vec<(u128, Owner)> {
     let total: f64 = weights.iter().sum();
     let mut points = Vec::new();
-    for (index, (node, weight)) in nodes.iter().zip(weights).enumerate() {
+    for owner in order.iter().copied() {
+        let index = usize::from(owner);
+        let (node, weight) = (&nodes[index], weights[index]);
         let template = if node.named {
             recipe.label.named
         } else {
@@ -161,11 +175,10 @@ fn layout(recipe: &RingRecipe, nodes: &[Node], weights: &[f64], keys: Hash) -> V
         let text = template
             .replace("{index}", &index.to_string())
             .replace("{weight}", &weight.to_string());
-        for i in 0..(recipe.points)(*weight, total, nodes.len()) {
+        for i in 0..(recipe.points)(weight, total, nodes.len()) {
             let label = text
                 .replace("{i}", &i.to_string())
                 .replace("{name}", &node.name);
-            let owner = Owner::try_from(index).unwrap_or(Owner::MAX);
             match recipe.point {
                 PointHash::AsKeys => points.push((keys.of(label.as_bytes()), owner)),
                 PointHash::One(hash) => points.push((hash.of(label.as_bytes()), owner)),

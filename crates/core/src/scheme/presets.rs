@@ -3,7 +3,7 @@
 
 use super::{
     Encoding::{Latin1, Utf8},
-    Layout, Names, Parameter, Part, Recipe, Rule, Scheme, Values, Weights,
+    Layout, Names, Order, Parameter, Part, Recipe, Rule, Scheme, Values, Weights,
 };
 use crate::{
     hash::{Char, Hash},
@@ -21,6 +21,7 @@ const PLAIN: Recipe = Recipe {
     layout: Layout::Modulo,
     weights: Weights::Unknown,
     names: Names::Any,
+    order: Order::Listed,
 };
 
 const BRACES: TagRule = TagRule::Pair(b'{', b'}');
@@ -171,6 +172,7 @@ pub const SCHEMES: &[Scheme] = &[
             text: Latin1,
             text_tag: TagRule::CutFirstOfText,
             names: Names::Numbered("node_"),
+            order: Order::Numbered("node_"),
             ..PLAIN
         },
         rules: &[
@@ -251,7 +253,7 @@ pub const SCHEMES: &[Scheme] = &[
         ],
     },
     // twemproxy src/nc_server.c: server_pool_idx; src/hashkit/nc_ketama.c,
-    // nc_modula.c.
+    // nc_modula.c; src/nc_conf.c: conf_validate_server, which sorts the servers.
     Scheme {
         name: "twemproxy",
         parameters: &[
@@ -288,6 +290,7 @@ pub const SCHEMES: &[Scheme] = &[
                 collision: Collision::First,
             }),
             weights: Weights::Whole(1.0),
+            order: Order::NameLength,
             ..PLAIN
         },
         rules: &[
