@@ -47,7 +47,10 @@ export function checkKey(key: unknown): string | Uint8Array {
     if (isDetached(key)) throw badKey("", "its buffer has been transferred away");
     return key;
   }
-  if (typeof key === "number" && Number.isFinite(key)) return String(key);
+  if (typeof key === "number" && Number.isFinite(key)) {
+    // All digits of large ones, as ioredis sends them, and no exponent.
+    return Number.isInteger(key) ? BigInt(key).toString() : String(key);
+  }
   throw badKey(key, "a key is a string, a Buffer or a number");
 }
 
@@ -72,6 +75,7 @@ export function checkLayout(bytes: unknown, layout: BufferLayout): CheckedLayout
     if (!(layout.ends.buffer instanceof ArrayBuffer)) {
       throw badArgument("ends that other threads may write cannot be trusted: copy them first");
     }
+    if (isDetached(layout.ends)) throw badArgument("the ends have been transferred away");
     return { ends: layout.ends, text };
   }
   const separator = layout?.separator;
@@ -92,10 +96,10 @@ function badArgument(message: string): ShardisError {
   return new ShardisError("BAD_ARGUMENT", message);
 }
 
-/** Whether the memory of bytes has been taken away from them. */
-export function isDetached(bytes: Uint8Array): boolean {
-  const { buffer } = bytes;
-  if (bytes.length > 0 || !(buffer instanceof ArrayBuffer) || buffer.byteLength > 0) return false;
+/** Whether the memory of an array has been taken away from it. */
+export function isDetached(array: Uint8Array | Uint32Array): boolean {
+  const { buffer } = array;
+  if (array.length > 0 || !(buffer instanceof ArrayBuffer) || buffer.byteLength > 0) return false;
   try {
     new Uint8Array(buffer);
     return false;

@@ -39,47 +39,48 @@ export interface NativePlacement {
   readonly rewritesKeys: boolean;
   /** Whether a text and its UTF-8 bytes are always the same key. */
   readonly textIsBytes: boolean;
+  /** A quicker `ownerOfText`, which answers -1 where that throws. */
+  ownerOfTextFunction(): (key: string) => number;
   ownerOfText(key: string): number;
   ownerOfBytes(key: Uint8Array): number;
   storedKey(key: Uint8Array, text: boolean): Uint8Array;
   explain(key: Uint8Array, text: boolean): NativeExplanation;
   /**
-   * The owners of `count` keys joined by `separator`, or false if the bytes
-   * hold another number of keys. Owners go into `owners`, a view of a
-   * `Uint16Array`, from the position `at` on; into `totals`, a view of a
-   * `Float64Array`, goes for each node the count of its keys, and their bytes.
+   * The owners of texts one after another, each ending at one of `ends`, counted
+   * in UTF-16 as strings are; or false if one ends within a character. Owners go
+   * into `owners` from the position `at` on; into `totals` goes for each node the
+   * count of its keys, and their bytes.
    */
-  planJoined(
+  planTexts(
     bytes: Uint8Array,
-    separator: number,
-    count: number,
-    text: boolean,
-    owners: Buffer,
+    ends: Uint32Array,
+    owners: Uint16Array,
     at: number,
-    totals: Buffer,
+    totals: Float64Array,
   ): boolean;
+  /** As `planTexts`, with ends in bytes. */
   planPacked(
     bytes: Uint8Array,
     ends: Uint32Array,
     text: boolean,
-    owners: Buffer,
+    owners: Uint16Array,
     at: number,
-    totals: Buffer,
+    totals: Float64Array,
   ): void;
   planSeparated(
     bytes: Uint8Array,
     separator: number,
     text: boolean,
-    owners: Buffer,
-    totals: Buffer,
+    owners: Uint16Array,
+    totals: Float64Array,
   ): void;
 }
 
 interface Native {
   NativePlacement: new (spec: NativeSpec) => NativePlacement;
   countSeparated(bytes: Uint8Array, separator: number): number;
-  /** Writes the positions of all keys, grouped by owner, into a view of a `Uint32Array`. */
-  group(owners: Uint8Array, nodes: number, order: Buffer): void;
+  /** Writes the positions of all keys, grouped by owner, into `order`. */
+  group(owners: Uint16Array, nodes: number, order: Uint32Array): void;
   panicForTest(): never;
 }
 
@@ -97,9 +98,4 @@ function load(): Native {
       { cause },
     );
   }
-}
-
-/** A view of the memory of a typed array, as the native side writes into it. */
-export function bytesOf(array: Uint16Array | Uint32Array | Float64Array): Buffer {
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -88,7 +88,10 @@ for (const refusal of refusals.filter(({ client }) => isHere(client))) {
       for (const { key } of items) {
         const outcome = await valueOrCode(() => redis.set(key, "ours").then(() => redis.get(key)));
         t.log(`${JSON.stringify(key)}: shardis ${outcome === "ours" ? "places it" : outcome}`);
-        t.true(outcome === "ours" || outcome === "BAD_KEY", `${outcome}: neither found nor refused`);
+        t.true(
+          outcome === "ours" || outcome === "BAD_KEY",
+          `${outcome}: neither found nor refused`,
+        );
       }
     });
   });

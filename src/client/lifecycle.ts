@@ -1,5 +1,6 @@
 /** The status of a client, made of those of its nodes. */
-import type { EventEmitter } from "node:events";
+import { type EventEmitter, once } from "node:events";
+import { Command } from "ioredis";
 import { ShardisError } from "../errors.ts";
 import type { Node } from "../topology/node.ts";
 
@@ -26,18 +27,21 @@ const EVENTS: Readonly<Record<ShardedRedisStatus, readonly string[]>> = {
 
 /**
  * Watches the nodes of a client and tells in its name what becomes of them:
- * ioredis' events for all of them, and for each `+node`, `-node` (with its
- * name) and `node error` (with the error and the name).
+ * ioredis' events for all of them; `+node` and `-node` with the name of one that
+ * can be used, or no longer; and `node error` with the error and the name.
  */
 export class Lifecycle {
   readonly #nodes: readonly Node[];
   readonly #client: EventEmitter;
   /** Nodes that have not yet been tried. */
   readonly #untried: Set<Node>;
+  /** Nodes of which `+node` has told. */
+  readonly #up = new Set<Node>();
   readonly #identities = new Map<Node, Promise<void>>();
   readonly #servers = new Map<string, Node>();
   #sameServer: ShardisError | undefined;
-  #status: ShardedRedisStatus = "wait";
+  /** The status of which events have told. */
+  #told: ShardedRedisStatus = "wait";
 
   constructor(nodes: readonly Node[], client: EventEmitter) {
     this.#nodes = nodes;
@@ -47,7 +51,13 @@ export class Lifecycle {
   }
 
   get status(): ShardedRedisStatus {
-    return this.#status;
+    const statuses = this.#nodes.map(({ client }) => client.status);
+    if (statuses.every((status) => status === "end")) return "end";
+    if (statuses.every((status) => status === "wait")) return "wait";
+    const isTrying = [...this.#untried].some(({ client }) => client.status !== "wait");
+    // Once one can be used, it does not matter that others are still being tried.
+    if (isTrying && this.#told !== "ready") return "connecting";
+    return statuses.includes("ready") ? "ready" : "reconnecting";
   }
 
   /**
@@ -57,6 +67,7 @@ export class Lifecycle {
    *   again all the same. `SAME_SERVER` if two are one.
    */
   async connect(): Promise<void> {
+    if (this.status === "end") for (const node of this.#nodes) this.#untried.add(node);
     const outcomes = await Promise.allSettled(this.#nodes.map((node) => this.#connectNode(node)));
     const down = this.#nodes.filter((_, index) => outcomes[index]?.status === "rejected");
     const [first] = down;
@@ -73,9 +84,13 @@ export class Lifecycle {
     if (this.#sameServer !== undefined) throw this.#sameServer;
   }
 
-  #connectNode({ client }: Node): Promise<void> {
-    if (client.status === "ready") return Promise.resolve();
+  async #connectNode({ client, connection }: Node): Promise<void> {
+    // One that is being closed says until then that it is ready.
+    if (connection.isClosed && client.status !== "end") await once(client, "end");
+    if (client.status === "ready") return;
     if (["wait", "close", "end"].includes(client.status)) return client.connect();
+    // It is being tried, or will be: ioredis cannot be told to do so sooner without a second
+    // attempt beside its own.
     return new Promise((resolve, reject) => {
       const settle = (error?: Error) => {
         client.off("ready", settle);
@@ -97,13 +112,14 @@ export class Lifecycle {
     });
     client.on("ready", () => {
       this.#untried.delete(node);
+      this.#up.add(node);
       this.#identities.set(node, this.#identify(node));
       this.#client.emit("+node", name);
       this.#update();
     });
     client.on("close", () => {
       this.#untried.delete(node);
-      this.#client.emit("-node", name);
+      if (this.#up.delete(node)) this.#client.emit("-node", name);
       this.#update();
     });
     for (const event of ["connecting", "reconnecting", "end"]) {
@@ -112,18 +128,10 @@ export class Lifecycle {
   }
 
   #update(): void {
-    const status = this.#derive();
-    if (status === this.#status) return;
-    this.#status = status;
+    const { status } = this;
+    if (status === this.#told) return;
+    this.#told = status;
     for (const event of EVENTS[status]) this.#client.emit(event);
-  }
-
-  #derive(): ShardedRedisStatus {
-    const statuses = this.#nodes.map(({ client }) => client.status);
-    if (statuses.every((status) => status === "end")) return "end";
-    if (statuses.every((status) => status === "wait")) return "wait";
-    if (this.#untried.size > 0) return "connecting";
-    return statuses.includes("ready") ? "ready" : "reconnecting";
   }
 
   /**
@@ -133,7 +141,8 @@ export class Lifecycle {
   async #identify(node: Node): Promise<void> {
     let info: string;
     try {
-      info = await node.client.info("server");
+      const command = new Command("info", ["server"], { replyEncoding: "utf8" });
+      info = String(await node.send(command, []));
     } catch {
       // Gone again, or a user who may not ask: then nobody can know.
       return;

@@ -2,13 +2,14 @@
 import { list } from "@ioredis/commands";
 import { ScanStream } from "ioredis";
 import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
+import { describe } from "../keys.ts";
 
-/** What runs a command, given its name in lower case and its arguments made flat. */
+/** What runs a command, given its name in any case and its arguments made flat. */
 export const EXECUTE: unique symbol = Symbol("execute");
 
 /** What can have the methods. */
 export interface Executor {
-  [EXECUTE](command: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown>;
+  [EXECUTE](name: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown>;
 }
 
 type Callback = (error: Error | null, result?: unknown) => void;
@@ -39,9 +40,8 @@ function method(command: string, encoding: ReplyEncoding) {
 }
 
 function callMethod(encoding: ReplyEncoding) {
-  return function (this: Executor, ...args: Argument[]): Promise<unknown> {
-    const [command, ...rest] = args.flat();
-    return run(this, String(command).toLowerCase(), rest, encoding);
+  return function (this: Executor, name: unknown, ...args: Argument[]): Promise<unknown> {
+    return run(this, typeof name === "string" ? name : describe(name), args, encoding);
   };
 }
 

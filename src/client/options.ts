@@ -46,7 +46,7 @@ const NAMES = [
  * @throws ShardisError `BAD_OPTION`
  */
 export function checkOptions(options: ShardedRedisOptions): CheckedOptions {
-  if (typeof options !== "object" || options === null) throw bad("the options are an object");
+  if (!isObject(options)) throw bad("the options are an object");
   for (const name of Object.keys(options)) {
     if (NAMES.includes(name)) continue;
     throw bad(
@@ -55,19 +55,26 @@ export function checkOptions(options: ShardedRedisOptions): CheckedOptions {
     );
   }
   const { redisOptions = {} } = options;
+  if (!isObject(redisOptions)) throw bad("redisOptions are an object");
   const { commandTimeout = redisOptions.commandTimeout ?? 5000, maxQueuedCommands = 10_000 } =
     options;
   checkNumber("commandTimeout", commandTimeout, 1);
   checkNumber("maxQueuedCommands", maxQueuedCommands, 0);
   const { keyPrefix = redisOptions.keyPrefix } = options;
   if (keyPrefix !== undefined && typeof keyPrefix !== "string") throw bad("keyPrefix is a string");
+  const { lazyConnect = redisOptions.lazyConnect ?? false } = options;
+  if (typeof lazyConnect !== "boolean") throw bad("lazyConnect is true or false");
   return {
     commandTimeout,
     maxQueuedCommands,
     keyPrefix: keyPrefix === "" ? undefined : keyPrefix,
-    lazyConnect: options.lazyConnect ?? redisOptions.lazyConnect ?? false,
+    lazyConnect,
     redisOptions,
   };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function checkNumber(name: string, value: unknown, least: number): void {

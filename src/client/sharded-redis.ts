@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { type Argument, type ReplyEncoding, toCommand, withPrefix } from "../commands/arguments.ts";
 import { runParts } from "../commands/merge.ts";
-import { type NodeCommand, routeToOwner } from "../commands/route.ts";
+import { routeToOwner } from "../commands/route.ts";
 import { split } from "../commands/split.ts";
 import { SPLIT_COMMANDS } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
@@ -14,7 +14,7 @@ import { type NodeInput, readNode } from "../topology/node-options.ts";
 import { Lifecycle, type ShardedRedisStatus } from "./lifecycle.ts";
 import { attachCommands, attachScanStreams, EXECUTE, type Executor } from "./methods.ts";
 import { checkOptions, type ShardedRedisOptions } from "./options.ts";
-import type { Commands } from "./types.ts";
+import type { Commands, ScanStreams } from "./types.ts";
 import { EachView, NodeView } from "./views.ts";
 
 /**
@@ -100,12 +100,17 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     await this.quit();
   }
 
-  /** A new client with the same nodes and options, save those given. */
-  duplicate(
-    nodes: readonly NodeInput[] = this.#inputs,
-    options: ShardedRedisOptions = {},
-  ): ShardedRedis {
-    return new ShardedRedis(nodes, { ...this.options, ...options });
+  /**
+   * A new client with the same nodes and options, save those given; as in
+   * ioredis, no nodes are the same nodes, and `redisOptions` are merged too.
+   */
+  duplicate(nodes: readonly NodeInput[] = [], options: ShardedRedisOptions = {}): ShardedRedis {
+    const redisOptions = { ...this.options.redisOptions, ...options.redisOptions };
+    return new ShardedRedis(nodes.length > 0 ? nodes : this.#inputs, {
+      ...this.options,
+      ...options,
+      redisOptions,
+    });
   }
 
   /**
@@ -149,9 +154,12 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   /**
    * Keys by the name of the node that owns them, each node's in their order.
    *
-   * @throws ShardisError `BAD_KEY`
+   * @throws ShardisError `BAD_KEY`, `BAD_ARGUMENT`
    */
   groupByNode<K extends Key>(keys: readonly K[]): Map<string, K[]> {
+    if (!Array.isArray(keys)) {
+      throw new ShardisError("BAD_ARGUMENT", "the keys to be grouped are an array");
+    }
     const groups = new Map<string, K[]>();
     const plan = this.placement.plan(keys.map((key) => this.#prefixed(key)));
     for (const [node, positions] of plan.groups()) {
@@ -185,19 +193,19 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   /** @internal */
-  async [EXECUTE](command: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+  async [EXECUTE](name: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const command = name.toLowerCase();
     const policy = SPLIT_COMMANDS.get(command);
     if (policy === undefined) {
-      return this.#send(routeToOwner(this.placement, this.#prefix, command, args), encoding);
+      const routed = routeToOwner(this.placement, this.#prefix, command, args);
+      return this.#nodeAt(routed.node).send(toCommand(name, routed.args, encoding), routed.keys);
     }
     const parts = split(this.placement, this.#prefix, policy, command, args);
-    return runParts(policy, command, this.placement.nodes, parts, (part) =>
-      this.#send(part, encoding),
+    // All are made before any is sent: if one cannot be, none is.
+    const made = parts.map((part) => ({ ...part, made: toCommand(name, part.args, encoding) }));
+    return runParts(policy, command, this.placement.nodes, made, ({ node, made, keys }) =>
+      this.#nodeAt(node).send(made, keys),
     );
-  }
-
-  #send({ node, command, args, keys }: NodeCommand, encoding: ReplyEncoding): Promise<unknown> {
-    return this.#nodeAt(node).send(toCommand(command, args, encoding), keys);
   }
 
   #owner(key: Key): Node {
@@ -215,7 +223,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 }
 
-export interface ShardedRedis extends Commands {}
+export interface ShardedRedis extends Commands, ScanStreams {}
 
 attachCommands(ShardedRedis.prototype);
 attachScanStreams(ShardedRedis.prototype);

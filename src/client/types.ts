@@ -1,5 +1,5 @@
 /** The types of the client's methods: those of ioredis, with the results of each view. */
-import type { RedisCommander } from "ioredis";
+import type { Redis, RedisCommander } from "ioredis";
 
 /** What a command returns on every node, by the node's name. */
 export type ByNode<Result> = Record<string, Result>;
@@ -13,6 +13,17 @@ declare module "ioredis/built/utils/RedisCommander.js" {
 
 /** Every command of ioredis. */
 export type Commands = RedisCommander<{ type: "default" }>;
+
+/** The elements of one key as streams. */
+export type ScanStreams = Pick<
+  Redis,
+  | "hscanBufferStream"
+  | "hscanStream"
+  | "sscanBufferStream"
+  | "sscanStream"
+  | "zscanBufferStream"
+  | "zscanStream"
+>;
 
 /** Every command of ioredis, run on each node. */
 export type EachCommands = RedisCommander<{ type: "each" }>;

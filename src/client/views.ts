@@ -29,15 +29,15 @@ export class EachView implements Executor {
 
   /** @internal */
   async [EXECUTE](
-    command: string,
-    args: Argument[],
+    name: string,
+    given: Argument[],
     encoding: ReplyEncoding,
   ): Promise<ByNode<unknown>> {
-    const routed = this.#nodes.map((_, index) => routeToNode(index, this.#prefix, command, args));
+    const command = name.toLowerCase();
+    const { args, keys } = routeToNode(this.#prefix, command, given);
+    const made = this.#nodes.map((node) => ({ node, made: toCommand(name, args, encoding) }));
     const settled = await Promise.allSettled(
-      routed.map(async ({ args, keys, node }) =>
-        this.#nodes[node]?.send(toCommand(command, args, encoding), keys),
-      ),
+      made.map(async ({ node, made }) => node.send(made, keys)),
     );
     const results: ByNode<unknown> = {};
     const failures = new Map<string, NodeFailure>();
@@ -84,9 +84,9 @@ export class NodeView implements Executor {
   }
 
   /** @internal */
-  async [EXECUTE](command: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
-    const routed = routeToNode(0, this.#prefix, command, args);
-    return this.#node.send(toCommand(command, routed.args, encoding), routed.keys);
+  async [EXECUTE](name: string, given: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const { args, keys } = routeToNode(this.#prefix, name.toLowerCase(), given);
+    return this.#node.send(toCommand(name, args, encoding), keys);
   }
 }
 

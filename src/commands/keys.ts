@@ -28,18 +28,27 @@ export function keyPositionsOnNode(command: string, args: readonly unknown[]): r
   return positionsInMetadata(command, args);
 }
 
+/** Whether the metadata know a command, and so its keys. */
+export function isKnown(command: string): boolean {
+  return exists(command);
+}
+
 function positionsInMetadata(command: string, args: readonly unknown[]): readonly number[] {
   let first = keyIsFirst.get(command);
   if (first === undefined) {
     first = probe(command);
     keyIsFirst.set(command, first);
   }
-  // What an option says can decide where keys are; only text and numbers can be one.
-  return first ? FIRST : getKeyIndexes(command, args.map(readable));
+  if (first) return FIRST;
+  if (command === "migrate") return migrateKeys(args);
+  return getKeyIndexes(
+    command,
+    args.map((argument) => option(argument, args.length)),
+  );
 }
 
 function probe(command: string): boolean {
-  if (!exists(command)) {
+  if (!isKnown(command)) {
     throw new ShardisError(
       "UNSUPPORTED",
       `${command} is not among the commands whose keys shardis knows: send it to one node with ` +
@@ -52,10 +61,46 @@ function probe(command: string): boolean {
   return positions.length === 1 && positions[0] === 0;
 }
 
-function readable(argument: unknown): string | Buffer | number {
-  const isReadable =
-    typeof argument === "string" || typeof argument === "number" || Buffer.isBuffer(argument);
-  return isReadable ? argument : "";
+/** No option is longer, and no number that a server would read. */
+const LONGEST_OPTION = 32;
+
+/**
+ * What an argument says if it is an option or a count, which can decide where
+ * keys are. A count beyond the number of arguments is cut down to it: the
+ * metadata would be walked up to it, however far.
+ */
+function option(argument: unknown, most: number): string {
+  if (isText(argument) && argument.length > LONGEST_OPTION) return "";
+  const text = textOf(argument);
+  return Number(text) > most ? String(most) : text;
+}
+
+/** What an argument says; only text and numbers say anything. */
+function textOf(argument: unknown): string {
+  return isText(argument) || typeof argument === "number" ? String(argument) : "";
+}
+
+function isText(argument: unknown): argument is string | Buffer {
+  return typeof argument === "string" || Buffer.isBuffer(argument);
+}
+
+/**
+ * MIGRATE has one key, or several after the word KEYS, which a password before
+ * it may be too.
+ *
+ * @see https://redis.io/docs/latest/commands/migrate/
+ */
+function migrateKeys(args: readonly unknown[]): number[] {
+  const [, , key] = args;
+  const isEmpty = key === undefined || key === null || (isText(key) && key.length === 0);
+  if (!isEmpty) return [2];
+  for (let at = 5; at < args.length; at++) {
+    const option = textOf(args[at]).toLowerCase();
+    if (option === "auth") at += 1;
+    if (option === "auth2") at += 2;
+    if (option === "keys") return Array.from(args.keys()).slice(at + 1);
+  }
+  return [];
 }
 
 /**
@@ -67,8 +112,8 @@ function readable(argument: unknown): string | Buffer | number {
 function sortKeys(command: string, args: readonly unknown[]): number[] {
   const keys = [0];
   for (let at = 1; at < args.length; at++) {
-    const option = String(args[at]).toLowerCase();
-    const value = String(args[at + 1]);
+    const option = textOf(args[at]).toLowerCase();
+    const value = textOf(args[at + 1]);
     if (option === "limit") at += 2;
     if (option === "store") keys.push(++at);
     if (option !== "by" && option !== "get") continue;

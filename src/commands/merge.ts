@@ -28,17 +28,17 @@ const MERGES: Readonly<Record<SplitPolicy["merge"], Merge>> = {
  * @param names the names of all nodes
  * @throws PartialFailureError with what did arrive; if there is only one part, its own error
  */
-export async function runParts(
+export async function runParts<P extends Part>(
   policy: SplitPolicy,
   command: string,
   names: readonly string[],
-  parts: readonly Part[],
-  send: (part: Part) => Promise<unknown>,
+  parts: readonly P[],
+  send: (part: P) => Promise<unknown>,
 ): Promise<unknown> {
   const [only] = parts;
   const merge = MERGES[policy.merge];
   if (only !== undefined && parts.length === 1) return merge(parts, [await send(only)]);
-  const settled = await Promise.allSettled(parts.map(send));
+  const settled = await Promise.allSettled(parts.map(async (part) => send(part)));
   const replies = settled.map((result) =>
     result.status === "fulfilled" ? result.value : undefined,
   );

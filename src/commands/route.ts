@@ -2,25 +2,28 @@
 import { ShardisError } from "../errors.ts";
 import { checkKey, describe } from "../keys.ts";
 import type { Placement } from "../placement/placement.ts";
-import { type Argument, toArgument, withPrefix } from "./arguments.ts";
-import { keyPositions, keyPositionsOnNode } from "./keys.ts";
+import { type Argument, toArgument, withPairs, withPrefix } from "./arguments.ts";
+import { isKnown, keyPositions, keyPositionsOnNode } from "./keys.ts";
 import { CONNECTION_COMMANDS } from "./table.ts";
 
-/** A command on its way to one node. */
-export interface NodeCommand {
-  /** The index of the node. */
-  readonly node: number;
-  readonly command: string;
+/** The arguments of a command as they go to a node. */
+export interface WireArguments {
   /** With keys as they go on the wire. */
   readonly args: Argument[];
   /** The keys as the user gave them. */
   readonly keys: readonly unknown[];
 }
 
+/** The same, with the node. */
+export interface NodeCommand extends WireArguments {
+  /** The index of the node. */
+  readonly node: number;
+}
+
 /**
  * A command for the node where all its keys lie.
  *
- * @param args flat, as the user gave them; its keys are replaced by those on the wire
+ * @param given its arguments, flat
  * @throws ShardisError `BAD_KEY`; `CROSS_NODE` if its keys lie on several
  *   nodes; `UNSUPPORTED` if it has no key to be placed by
  */
@@ -28,9 +31,10 @@ export function routeToOwner(
   placement: Placement,
   prefix: string | undefined,
   command: string,
-  args: Argument[],
+  given: readonly Argument[],
 ): NodeCommand {
   refuseConnectionCommand(command);
+  const args = [...withPairs(command, given)];
   const positions = keyPositions(command, args);
   if (positions.length === 0) {
     throw new ShardisError(
@@ -43,33 +47,33 @@ export function routeToOwner(
   const keys: Argument[] = [];
   const owners: number[] = [];
   for (const position of positions) {
-    const given = args[position];
-    const key = withPrefix(prefix, checkKey(given));
-    if (given !== undefined) keys.push(given);
+    const argument = args[position];
+    const key = withPrefix(prefix, checkKey(argument));
+    if (argument !== undefined) keys.push(argument);
     owners.push(placement.indexFor(key));
     args[position] = toArgument(placement.rewritesKeys ? placement.storedKey(key) : key);
   }
   const [node = 0] = owners;
   if (owners.some((owner) => owner !== node)) throw crossNode(placement, command, keys, owners);
-  return { node, command, args, keys };
+  return { node, args, keys };
 }
 
 /** A command for a node that the caller has chosen: its keys get their prefix, no more. */
 export function routeToNode(
-  node: number,
   prefix: string | undefined,
   command: string,
-  args: readonly Argument[],
-): NodeCommand {
+  given: readonly Argument[],
+): WireArguments {
   refuseConnectionCommand(command);
+  const args = [...withPairs(command, given)];
   // Without a prefix nobody needs to know where keys are, so any command will do.
-  if (prefix === undefined) return { node, command, args: [...args], keys: [] };
+  if (prefix === undefined && !isKnown(command)) return { args, keys: [] };
   const positions = keyPositionsOnNode(command, args);
-  const wire = [...args];
+  const keys = positions.map((position) => args[position]);
   for (const position of positions) {
-    wire[position] = toArgument(withPrefix(prefix, checkKey(args[position])));
+    args[position] = toArgument(withPrefix(prefix, checkKey(args[position])));
   }
-  return { node, command, args: wire, keys: positions.map((position) => args[position]) };
+  return { args, keys };
 }
 
 function refuseConnectionCommand(command: string): void {

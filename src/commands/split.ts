@@ -2,7 +2,7 @@
 import { ShardisError } from "../errors.ts";
 import { checkKey } from "../keys.ts";
 import type { Placement } from "../placement/placement.ts";
-import { type Argument, toArgument, withPrefix } from "./arguments.ts";
+import { type Argument, toArgument, withPairs, withPrefix } from "./arguments.ts";
 import type { NodeCommand } from "./route.ts";
 import type { SplitPolicy } from "./table.ts";
 
@@ -27,12 +27,10 @@ export function split(
   given: readonly Argument[],
 ): Part[] {
   const width = policy.shape === "pairs" ? 2 : 1;
-  const args = width === 2 ? pairs(given) : given;
+  const args = withPairs(command, given);
   if (args.length === 0 || args.length % width !== 0) {
-    const wanted = width === 2 ? "a value for each key" : "keys";
-    throw new ShardisError("BAD_ARGUMENT", `${command} needs at least one key, and ${wanted}`, {
-      command,
-    });
+    const wanted = width === 2 ? "at least one key, and a value for each" : "at least one key";
+    throw new ShardisError("BAD_ARGUMENT", `${command} needs ${wanted}`, { command });
   }
   const keys = width === 1 ? args : args.filter((_, index) => index % 2 === 0);
   const placed = prefixed(prefix, keys);
@@ -51,18 +49,9 @@ export function split(
       if (width === 2) partArgs.push(args[2 * position + 1] ?? "");
       partKeys.push(keys[position] ?? "");
     }
-    parts.push({ node, command, args: partArgs, keys: partKeys, positions });
+    parts.push({ node, args: partArgs, keys: partKeys, positions });
   }
   return parts;
-}
-
-/** Keys and values in turn, also of one Map or object. */
-function pairs(args: readonly Argument[]): readonly Argument[] {
-  const [only]: readonly unknown[] = args;
-  if (args.length !== 1 || typeof only !== "object" || only === null) return args;
-  if (Buffer.isBuffer(only)) return args;
-  const entries: Iterable<[Argument, Argument]> = only instanceof Map ? only : Object.entries(only);
-  return [...entries].flat();
 }
 
 /** Keys as they are placed. Strings without a prefix are: the plan checks them. */

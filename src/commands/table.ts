@@ -45,6 +45,7 @@ export const CONNECTION_COMMANDS: ReadonlyMap<string, string> = new Map([
     "unwatch",
     "watch",
   ]),
+  ...rows("redis.quit()", ["quit"]),
   ...rows("the option db of the nodes", ["select"]),
   ...rows("the options username and password of the nodes", ["auth"]),
   ...rows("the option protocol of redisOptions", ["hello"]),

@@ -1,7 +1,7 @@
 /** What answers the questions of a placement: the native module, or a function of the user's. */
 import { fromNative, ShardisError } from "../errors.ts";
 import { type CheckedLayout, checkKey, describe, type Key } from "../keys.ts";
-import { bytesOf, type NativePlacement, native } from "../native.ts";
+import { type NativePlacement, native } from "../native.ts";
 import type { NamedNode } from "./node-name.ts";
 import { Plan } from "./plan.ts";
 import type { PlacementFunction, SchemeOptions } from "./schemes.ts";
@@ -39,9 +39,8 @@ const CHUNK = 1000;
 /** Chunks with more bytes than this are planned key by key. */
 const MOST_CHUNK_BYTES = 1 << 26;
 
-/** Between two keys of a chunk; a key that contains it is noticed. */
-const SEPARATOR = "\0";
-const SEPARATOR_BYTE = 0;
+/** Where each key of a chunk ends; natives read it before they return. */
+const chunkEnds = new Uint32Array(CHUNK);
 
 /** A scheme of the native module. */
 export class NativeEngine implements Engine {
@@ -50,6 +49,7 @@ export class NativeEngine implements Engine {
   readonly #names: readonly string[];
   readonly #native: NativePlacement;
   readonly #textIsBytes: boolean;
+  readonly #ownerOfText: (key: string) => number;
 
   constructor(nodes: readonly NamedNode[], options: SchemeOptions) {
     this.#names = nodes.map(({ name }) => name);
@@ -66,9 +66,14 @@ export class NativeEngine implements Engine {
     this.warnings = this.#native.warnings;
     this.rewritesKeys = this.#native.rewritesKeys;
     this.#textIsBytes = this.#native.textIsBytes;
+    this.#ownerOfText = this.#native.ownerOfTextFunction();
   }
 
   owner(key: string | Uint8Array): number {
+    if (typeof key === "string") {
+      const owner = this.#ownerOfText(key);
+      if (owner >= 0) return owner;
+    }
     try {
       return typeof key === "string"
         ? this.#native.ownerOfText(key)
@@ -134,16 +139,16 @@ export class NativeEngine implements Engine {
     }
   }
 
-  #collect(length: number, plan: (owners: Buffer, totals: Buffer) => void): Plan {
+  #collect(length: number, plan: (owners: Uint16Array, totals: Float64Array) => void): Plan {
     const owners = new Uint16Array(length);
     const totals = new Float64Array(2 * this.#names.length);
-    plan(bytesOf(owners), bytesOf(totals));
+    plan(owners, totals);
     return new Plan(this.#names, owners, totals);
   }
 
-  #planChunk(keys: readonly Key[], owners: Buffer, at: number, totals: Buffer): void {
+  #planChunk(keys: readonly Key[], owners: Uint16Array, at: number, totals: Float64Array): void {
     try {
-      if (areStrings(keys) && this.#planJoined(keys, owners, at, totals)) return;
+      if (this.#planTexts(keys, owners, at, totals)) return;
       this.#planPacked(keys, owners, at, totals);
     } catch (error) {
       // The native side cannot name the key: the first one that fails alone is it.
@@ -152,18 +157,26 @@ export class NativeEngine implements Engine {
     }
   }
 
-  /** One string crosses for all keys. False if that cannot tell them apart. */
-  #planJoined(keys: readonly string[], owners: Buffer, at: number, totals: Buffer): boolean {
-    const joined = keys.join(SEPARATOR);
-    if (joined.length * 3 > MOST_CHUNK_BYTES || !joined.isWellFormed()) return false;
+  /** One string crosses for all keys. False if not all of them are text. */
+  #planTexts(keys: readonly Key[], owners: Uint16Array, at: number, totals: Float64Array): boolean {
+    // One loop that adds and looks at each key is quicker than join.
+    let joined = "";
+    let count = 0;
+    for (const key of keys) {
+      if (typeof key !== "string") return false;
+      joined += key;
+      if (joined.length * 3 > MOST_CHUNK_BYTES) return false;
+      chunkEnds[count++] = joined.length;
+    }
     const memory = scratch(joined.length * 3);
-    const bytes = memory.subarray(0, memory.write(joined));
-    const { length } = keys;
-    return this.#native.planJoined(bytes, SEPARATOR_BYTE, length, true, owners, at, totals);
+    const length = memory.write(joined);
+    if (length > joined.length && !joined.isWellFormed()) return false;
+    const [bytes, ends] = [memory.subarray(0, length), chunkEnds.subarray(0, count)];
+    return this.#native.planTexts(bytes, ends, owners, at, totals);
   }
 
   /** Keys are written one after another, with their ends beside them. */
-  #planPacked(keys: readonly Key[], owners: Buffer, at: number, totals: Buffer): void {
+  #planPacked(keys: readonly Key[], owners: Uint16Array, at: number, totals: Float64Array): void {
     const checked = keys.map(checkKey);
     const texts = checked.filter((key) => typeof key === "string").length;
     const alike = texts === 0 || texts === checked.length || this.#textIsBytes;
@@ -187,16 +200,29 @@ export class NativeEngine implements Engine {
     this.#native.planPacked(memory.subarray(0, end), ends, texts > 0, owners, at, totals);
   }
 
-  #planEach(keys: readonly (string | Uint8Array)[], owners: Buffer, at: number, totals: Buffer) {
+  #planEach(
+    keys: readonly (string | Uint8Array)[],
+    owners: Uint16Array,
+    at: number,
+    totals: Float64Array,
+  ): void {
     for (const [index, key] of keys.entries()) {
       const owner = this.owner(key);
-      owners.writeUInt16LE(owner, 2 * (at + index));
-      totals.writeDoubleLE(totals.readDoubleLE(16 * owner) + 1, 16 * owner);
-      const bytes = totals.readDoubleLE(16 * owner + 8) + toBytes(key).length;
-      totals.writeDoubleLE(bytes, 16 * owner + 8);
+      owners[at + index] = owner;
+      addTo(totals, owner, key);
     }
   }
 }
+
+/** One more key of an owner in the totals of a plan. */
+function addTo(totals: Float64Array, owner: number, key: string | Uint8Array): void {
+  const bytes = typeof key === "string" ? Buffer.byteLength(key) : key.length;
+  totals[2 * owner] = (totals[2 * owner] ?? 0) + 1;
+  totals[2 * owner + 1] = (totals[2 * owner + 1] ?? 0) + bytes;
+}
+
+/** As many as the native side holds: the owners in a plan have 16 bits. */
+const MOST_NODES = 16384;
 
 /** A function of the user's own: the name of the node of a key. */
 export class FunctionEngine implements Engine {
@@ -212,6 +238,10 @@ export class FunctionEngine implements Engine {
     this.#nodeFor = nodeFor;
     if (names.length === 0 || this.#indexes.size < names.length) {
       throw new ShardisError("BAD_PLACEMENT", "the nodes need names that differ, at least one");
+    }
+    if (names.length > MOST_NODES) {
+      const reason = `${names.length} nodes are more than the ${MOST_NODES} that a placement holds`;
+      throw new ShardisError("BAD_PLACEMENT", reason);
     }
   }
 
@@ -241,8 +271,7 @@ export class FunctionEngine implements Engine {
       const bytes = toBytes(checkKey(key));
       const owner = this.owner(bytes);
       owners[index] = owner;
-      totals[2 * owner] = (totals[2 * owner] ?? 0) + 1;
-      totals[2 * owner + 1] = (totals[2 * owner + 1] ?? 0) + bytes.length;
+      addTo(totals, owner, bytes);
     }
     return new Plan(this.#names, owners, totals);
   }
@@ -279,11 +308,6 @@ function cut(bytes: Uint8Array, layout: CheckedLayout): Uint8Array[] {
   return keys;
 }
 
-function areStrings(keys: readonly Key[]): keys is readonly string[] {
-  for (const key of keys) if (typeof key !== "string") return false;
-  return true;
-}
-
 function toBytes(key: string | Uint8Array): Uint8Array {
   return typeof key === "string" ? Buffer.from(key) : key;
 }
@@ -315,6 +339,9 @@ function readOptions(options: SchemeOptions, names: readonly string[]): ReadOpti
     if (value === undefined) continue;
     if (name === "table") {
       table = readTable(value, names);
+    } else if (name === "version" && typeof value === "number" && !Number.isInteger(value)) {
+      // 2.10 is 2.1 to JavaScript, and another version.
+      throw new ShardisError("BAD_OPTION", `a version such as "${value}" is given as a string`);
     } else if (["string", "number", "boolean"].includes(typeof value)) {
       parameters[name] = String(value);
     } else {
@@ -339,7 +366,8 @@ function readTable(table: unknown, names: readonly string[]): number[] {
     if (index === -1) throw badTable(`it names ${describe(name)}, which is no node`);
     return index;
   };
-  if (Array.isArray(table)) return table.map(indexOf);
+  // Not map, which would skip the holes of a sparse array.
+  if (Array.isArray(table)) return Array.from<unknown, number>(table, indexOf);
   if (typeof table !== "object" || table === null) throw badTable("it is an object or an array");
   const owners: number[] = [];
   for (const [name, ranges] of Object.entries<unknown>({ ...table })) {

@@ -3,6 +3,7 @@
  * given, it is derived from the address.
  */
 import { ShardisError } from "../errors.ts";
+import { describe } from "../keys.ts";
 
 /** What a node is called, and how much it takes. */
 export interface NamedNode {
@@ -15,6 +16,8 @@ export interface NamedNode {
 /** The parts of a node that have to do with its name. */
 export interface Nameable {
   readonly name?: string;
+  /** False if the name was derived from an address by someone else; true if left out. */
+  readonly named?: boolean;
   readonly weight?: number;
   readonly host?: string;
   readonly port?: number | string;
@@ -31,14 +34,21 @@ export interface Nameable {
 export function nameNode(node: Nameable): NamedNode {
   const { name, sentinelName, path, host = "localhost", port = 6379, weight } = node;
   if (weight !== undefined && typeof weight !== "number") {
-    throw new ShardisError("BAD_OPTION", `the weight of a node is a number, not ${weight}`);
+    const reason = `the weight of a node is a number, not ${describe(weight)}`;
+    throw new ShardisError("BAD_OPTION", reason);
   }
   const given = name ?? sentinelName;
   if (given !== undefined) {
     if (typeof given !== "string" || given === "") {
       throw new ShardisError("BAD_OPTION", "the name of a node is a string that is not empty");
     }
-    return { name: given, named: true, weight };
+    return { name: given, named: node.named ?? true, weight };
+  }
+  if (typeof host !== "string" || (path !== undefined && typeof path !== "string")) {
+    throw new ShardisError("BAD_OPTION", "the host and the path of a node are strings");
+  }
+  if (typeof port !== "string" && typeof port !== "number") {
+    throw new ShardisError("BAD_OPTION", `the port of a node is a number, not ${describe(port)}`);
   }
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   return { name: path ?? address, named: false, weight };
@@ -46,13 +56,11 @@ export function nameNode(node: Nameable): NamedNode {
 
 /** What a URL says of a node's name, and the rest of it as ioredis reads it. */
 export function readNodeUrl(text: string): { node: Nameable; url: string } {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch (cause) {
-    // Not the text itself: it may carry a password.
-    throw new ShardisError("BAD_OPTION", "a node is given by what is no valid URL", { cause });
+  // Neither the text nor the error of URL, which has it: it may carry a password.
+  if (!URL.canParse(text)) {
+    throw new ShardisError("BAD_OPTION", "a node is given by what is no valid URL");
   }
+  const url = new URL(text);
   const name = take(url, "name");
   const weight = take(url, "weight");
   const given = {

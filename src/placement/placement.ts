@@ -2,7 +2,7 @@
 import { ShardisError } from "../errors.ts";
 import { type BufferLayout, checkKey, checkLayout, type Key } from "../keys.ts";
 import { type Engine, FunctionEngine, NativeEngine } from "./engine.ts";
-import { type Nameable, nameNode, readNodeUrl } from "./node-name.ts";
+import { type Nameable, type NamedNode, nameNode, readNodeUrl } from "./node-name.ts";
 import type { Plan } from "./plan.ts";
 import type { PlacementOptions } from "./schemes.ts";
 
@@ -76,7 +76,8 @@ export class Placement {
     if (!Array.isArray(nodes)) {
       throw new ShardisError("BAD_OPTION", "the nodes of a placement are an array");
     }
-    const named = nodes.map((node: PlacementNode) => nameNode(readNode(node)));
+    // Not map, which would skip the holes of a sparse array.
+    const named = Array.from<PlacementNode, NamedNode>(nodes, (node) => nameNode(readNode(node)));
     this.nodes = named.map(({ name }) => name);
     this.#engine =
       typeof options === "function"
@@ -166,9 +167,13 @@ export class Placement {
    * What would move if `other` took the place of this: between which nodes, by
    * their names, also if the schemes differ.
    *
-   * @throws ShardisError `BAD_KEY`
+   * @throws ShardisError `BAD_KEY`, `BAD_ARGUMENT`
    */
   diff(other: Placement, keys: readonly Key[]): PlacementDiff {
+    // Not instanceof: it may be of another copy of this package.
+    if (typeof other !== "object" || other === null || typeof other.plan !== "function") {
+      throw new ShardisError("BAD_ARGUMENT", "a placement is compared with another Placement");
+    }
     const [before, after] = [this.plan(keys), other.plan(keys)];
     const renames = this.rewritesKeys || other.rewritesKeys;
     const counts = new Map<number, number>();
@@ -211,6 +216,6 @@ function readNode(node: PlacementNode): Nameable {
   if (typeof node === "string") {
     return node.includes("://") ? readNodeUrl(node).node : { name: node };
   }
-  if (typeof node === "object" && node !== null) return node;
+  if (typeof node === "object" && node !== null && !Array.isArray(node)) return node;
   throw new ShardisError("BAD_OPTION", "a node is a name, a URL or an object");
 }

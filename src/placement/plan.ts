@@ -1,5 +1,5 @@
 /** The owner of each of many keys, and the keys of each owner. */
-import { bytesOf, native } from "../native.ts";
+import { native } from "../native.ts";
 
 /**
  * Which node owns each of many keys.
@@ -13,22 +13,27 @@ export class Plan {
   readonly nodes: readonly string[];
   /** For each key the index of its node in `nodes`. */
   readonly owners: Uint16Array;
-  /** For each node how many of the keys it owns, duplicates counted. */
-  readonly counts: Uint32Array;
-  /** For each node how many bytes its keys have. */
-  readonly bytes: Float64Array;
+  /** For each node the count of its keys, and of their bytes. */
+  readonly #totals: Float64Array;
+  #counts: Uint32Array | undefined;
   #order: Uint32Array | undefined;
 
   /** @internal */
   constructor(nodes: readonly string[], owners: Uint16Array, totals: Float64Array) {
     this.nodes = nodes;
     this.owners = owners;
-    this.counts = new Uint32Array(nodes.length);
-    this.bytes = new Float64Array(nodes.length);
-    for (let node = 0; node < nodes.length; node++) {
-      this.counts[node] = totals[2 * node] ?? 0;
-      this.bytes[node] = totals[2 * node + 1] ?? 0;
-    }
+    this.#totals = totals;
+  }
+
+  /** For each node how many of the keys it owns, duplicates counted. */
+  get counts(): Uint32Array {
+    this.#counts ??= Uint32Array.from(this.#totals.filter((_, index) => index % 2 === 0));
+    return this.#counts;
+  }
+
+  /** For each node how many bytes its keys have. */
+  get bytes(): Float64Array {
+    return this.#totals.filter((_, index) => index % 2 === 1);
   }
 
   /** How many keys were planned. */
@@ -40,7 +45,7 @@ export class Plan {
   get order(): Uint32Array {
     if (this.#order === undefined) {
       this.#order = new Uint32Array(this.owners.length);
-      native.group(bytesOf(this.owners), this.nodes.length, bytesOf(this.#order));
+      native.group(this.owners, this.nodes.length, this.#order);
     }
     return this.#order;
   }

@@ -8,8 +8,8 @@
  * for the connection in a queue of ours, only until its time is up or the next
  * attempt to connect fails, and is handed to ioredis once, when it can be sent.
  */
-import type { Command, Redis } from "ioredis";
-import { type ErrorDetails, ShardisError } from "../errors.ts";
+import { Command, type Redis } from "ioredis";
+import { type ErrorCode, type ErrorDetails, ShardisError } from "../errors.ts";
 
 /** What bounds the commands of a connection. */
 export interface ConnectionLimits {
@@ -27,12 +27,22 @@ interface Delivery {
   sent: boolean;
 }
 
+/** What ioredis says of a command whose time is up. */
+const TIMED_OUT = "Command timed out";
+
+/** In milliseconds; a longer one would end at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 export class Connection {
   readonly client: Redis;
   readonly #name: string;
   readonly #limits: ConnectionLimits;
   /** Commands that wait for the connection, in their order. */
-  #waiting: Delivery[] = [];
+  readonly #waiting = new Set<Delivery>();
+  #stage: "open" | "quitting" | "closed" = "open";
+  /** Whether the connection that closes had been ready: if not, the attempt to connect failed. */
+  #wasReady = false;
+  #handshake: NodeJS.Timeout | undefined;
   /** Counts replies, so that a silent server can be told from a slow command. */
   #replies = 0;
   #lastError: Error | undefined;
@@ -47,14 +57,31 @@ export class Connection {
     this.client = client;
     this.#limits = limits;
     client.on("error", (error: Error) => {
-      this.#lastError = error;
+      hideArguments(error);
+      if (this.#stage !== "closed") this.#lastError = error;
+      // ioredis would go on in database 0.
+      if (isAbout("select", error)) client.disconnect(true);
+    });
+    // Events come a tick late: only the status says what holds now.
+    client.on("connect", () => {
+      if (client.status === "connect") this.#limitHandshake();
     });
     client.on("ready", () => {
+      clearTimeout(this.#handshake);
       this.#lastError = undefined;
+      this.#wasReady = true;
       this.#flush();
     });
-    client.on("close", () => this.#rejectWaiting("NODE_DOWN"));
-    client.on("end", () => this.#rejectWaiting("CLOSED"));
+    client.on("close", () => {
+      clearTimeout(this.#handshake);
+      if (this.#stage !== "closed") this.#lastError ??= new Error("the connection was closed");
+      if (client.status === "reconnecting" && !this.#wasReady) this.#rejectWaiting();
+      this.#wasReady = false;
+    });
+    client.on("end", () => {
+      if (client.status === "end") this.#rejectWaiting();
+      this.#stage = "open";
+    });
   }
 
   /** Why the node could not be reached when that was last tried. */
@@ -62,20 +89,23 @@ export class Connection {
     return this.#lastError;
   }
 
+  /** Whether no command will be sent until it is connected again by hand. */
+  get isClosed(): boolean {
+    return this.#stage !== "open" || this.client.status === "end";
+  }
+
   /**
    * Sends a command, now or when the connection is there.
    *
    * @param keys its keys as the user gave them, for errors
-   * @param timeout in how many milliseconds it settles; none if undefined
+   * @param wait how many milliseconds the server may take longer than usual,
+   *   because the command blocks
    * @throws ShardisError (as a rejection) `NODE_DOWN`, `TIMEOUT`,
-   *   `CONNECTION_LOST`, `QUEUE_FULL` or `CLOSED`; or the error that the server
-   *   answered
+   *   `CONNECTION_LOST`, `QUEUE_FULL`, `CLOSED` or `BAD_ARGUMENT`; or the error
+   *   that the server answered
    */
-  send(
-    command: Command,
-    keys: readonly unknown[],
-    timeout: number | undefined = this.#limits.commandTimeout,
-  ): Promise<unknown> {
+  send(command: Command, keys: readonly unknown[], wait = 0): Promise<unknown> {
+    const { commandTimeout } = this.#limits;
     const delivery = { command, keys, sent: false };
     const replies = this.#replies;
     const promise = command.promise.then(
@@ -84,63 +114,126 @@ export class Connection {
         return reply;
       },
       (error) => {
+        this.#waiting.delete(delivery);
         throw this.#explain(error, delivery, replies);
       },
     );
-    if (timeout !== undefined) command.setTimeout(timeout);
+    if (wait < Number.POSITIVE_INFINITY) {
+      command.setTimeout(Math.min(wait + commandTimeout, LONGEST_TIMER));
+    }
     this.#dispatch(delivery);
+    if (wait > 0 && !delivery.sent) this.#limitWaiting(delivery);
     return promise;
+  }
+
+  /** Closes at once: rejects what waits or is in flight, and refuses what comes. */
+  close(): Promise<void> {
+    const { client } = this;
+    this.#lastError = undefined;
+    if (client.status === "end") return Promise.resolve();
+    this.#stage = "closed";
+    this.#rejectWaiting();
+    const ended = new Promise<void>((resolve) => client.once("end", () => resolve()));
+    // A connection that is only just being made has no socket yet: told now, ioredis would end
+    // without the event, and after a later connect() not reconnect.
+    if (client.status === "connecting") setImmediate(() => this.#disconnect());
+    else this.#disconnect();
+    return ended;
+  }
+
+  /** Refuses what comes, and closes once what came before has settled. */
+  async quit(): Promise<void> {
+    if (this.#stage === "open" && (this.#isWritable || this.#waiting.size > 0)) {
+      const settled = this.send(new Command("quit"), []).catch(() => {});
+      this.#stage = "quitting";
+      await settled;
+    }
+    await this.close();
+  }
+
+  /** A connection that has been given up stays "ready" until its socket has closed. */
+  get #isWritable(): boolean {
+    return this.client.status === "ready" && this.client.stream.writable;
   }
 
   #dispatch(delivery: Delivery): void {
     const { client } = this;
-    if (client.status === "ready" && this.#waiting.length === 0) {
+    if (this.isClosed) {
+      const isDown = this.#stage === "open" && this.#lastError !== undefined;
+      delivery.command.reject(this.#unsent(isDown ? "NODE_DOWN" : "CLOSED", delivery));
+    } else if (this.#waiting.size === 0 && this.#isWritable) {
       this.#hand(delivery);
-      return;
+    } else if (this.#waiting.size >= this.#limits.maxQueuedCommands) {
+      delivery.command.reject(this.#unsent("QUEUE_FULL", delivery));
+    } else {
+      this.#waiting.add(delivery);
+      if (client.status === "wait") client.connect().catch(() => {});
     }
-    if (client.status === "end") {
-      delivery.command.reject(this.#error("CLOSED", "the client has been closed", delivery));
-      return;
-    }
-    if (this.#waiting.length >= this.#limits.maxQueuedCommands) {
-      // Those whose time is up still stand in the queue.
-      this.#waiting = this.#waiting.filter(({ command }) => !command.isSettled);
-    }
-    if (this.#waiting.length >= this.#limits.maxQueuedCommands) {
-      const reason = `${this.#waiting.length} commands already wait for node ${this.#name}`;
-      delivery.command.reject(this.#error("QUEUE_FULL", `${reason}; it was not sent`, delivery));
-      return;
-    }
-    this.#waiting.push(delivery);
-    if (client.status === "wait") client.connect().catch(() => {});
   }
 
   #hand(delivery: Delivery): void {
-    if (delivery.command.isSettled) return;
-    delivery.sent = true;
-    const promise = this.client.sendCommand(delivery.command);
-    // With a subscriber to ioredis' tracing it is another promise than the
-    // command's, whose rejection would be nobody's.
-    if (promise !== delivery.command.promise && promise instanceof Promise) promise.catch(() => {});
+    const { command } = delivery;
+    if (command.isSettled) return;
+    try {
+      const promise = this.client.sendCommand(command);
+      delivery.sent = true;
+      // With a subscriber to ioredis' tracing it is another promise than the
+      // command's, whose rejection would be nobody's.
+      if (promise !== command.promise && promise instanceof Promise) promise.catch(() => {});
+    } catch (error) {
+      // It could not be written as one string, which has a longest length.
+      const message = `${command.name} cannot be sent${because(error)}`;
+      command.reject(this.#error("BAD_ARGUMENT", message, delivery, error));
+    }
   }
 
   #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const delivery of waiting) this.#hand(delivery);
+    for (const delivery of this.#waiting) {
+      if (!this.#isWritable) return;
+      this.#waiting.delete(delivery);
+      this.#hand(delivery);
+    }
   }
 
-  #rejectWaiting(code: "NODE_DOWN" | "CLOSED"): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const reason =
-      code === "CLOSED"
-        ? "the client has been closed"
-        : `node ${this.#name} cannot be reached${because(this.#lastError)}`;
+  #rejectWaiting(): void {
+    const isDown = this.#stage !== "closed" && this.#lastError !== undefined;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     for (const delivery of waiting) {
-      const message = `${reason}; ${delivery.command.name} was not sent`;
-      delivery.command.reject(this.#error(code, message, delivery));
+      delivery.command.reject(this.#unsent(isDown ? "NODE_DOWN" : "CLOSED", delivery));
     }
+  }
+
+  /** For a command whose own time-out is longer than it may wait for the connection, or none. */
+  #limitWaiting(delivery: Delivery): void {
+    const giveUp = () => {
+      if (this.#waiting.has(delivery)) delivery.command.reject(new Error(TIMED_OUT));
+    };
+    setTimeout(giveUp, this.#limits.commandTimeout).unref();
+  }
+
+  /** ioredis limits the time until the socket is connected, but not until the server has answered. */
+  #limitHandshake(): void {
+    const limit = this.client.options.connectTimeout || this.#limits.commandTimeout;
+    clearTimeout(this.#handshake);
+    this.#handshake = setTimeout(() => this.#giveUp(`not ready in ${limit} ms`), limit);
+  }
+
+  /** Closes a connection on which nothing comes, so that another is made. */
+  #giveUp(reason: string): void {
+    const error = new Error(reason);
+    this.#lastError = error;
+    this.client.disconnect(true);
+    // A listener that throws is not to spoil what goes on here.
+    process.nextTick(() => this.client.emit("error", error));
+  }
+
+  #disconnect(): void {
+    const { client } = this;
+    if (client.status === "end") return;
+    // Between two attempts ioredis drops the next one, but never says that it has ended.
+    if (client.status === "reconnecting") client.status = "wait";
+    client.disconnect();
   }
 
   /** An error of ioredis, known by its class or message, as one of ours. */
@@ -151,17 +244,15 @@ export class Connection {
       this.#replies++;
       return error;
     }
-    if (error.message === "Command timed out") {
+    if (error.message === TIMED_OUT) {
       const silent = sent && this.#replies === repliesBefore;
+      const { commandTimeout } = this.#limits;
       // Replies come in order: behind one that never comes, none would.
-      if (silent && this.client.status === "ready") this.client.disconnect(true);
-      const what = sent ? "did not answer" : "could not be reached";
+      if (silent && this.#isWritable) this.#giveUp(`no reply in ${commandTimeout} ms`);
+      const what = sent ? "did not answer" : `could not be reached${because(this.#lastError)}`;
       const outcome = sent ? "it may have run" : "it was not sent";
       const message = `node ${this.#name} ${what} in time: ${command.name} is given up; ${outcome}`;
       return this.#error("TIMEOUT", message, delivery, error);
-    }
-    if (this.client.status === "end" && !sent) {
-      return this.#error("CLOSED", "the client has been closed", delivery, error);
     }
     const message =
       `the connection to node ${this.#name} broke${because(this.#lastError)} before the reply to ` +
@@ -169,17 +260,43 @@ export class Connection {
     return this.#error("CONNECTION_LOST", message, delivery, this.#lastError ?? error);
   }
 
+  #unsent(code: "NODE_DOWN" | "QUEUE_FULL" | "CLOSED", delivery: Delivery): ShardisError {
+    const reason = {
+      NODE_DOWN: `node ${this.#name} cannot be reached${because(this.#lastError)}`,
+      QUEUE_FULL: `${this.#waiting.size} commands already wait for node ${this.#name}`,
+      CLOSED: "the client has been closed",
+    }[code];
+    return this.#error(code, `${reason}; ${delivery.command.name} was not sent`, delivery);
+  }
+
   #error(
-    code: "NODE_DOWN" | "TIMEOUT" | "CONNECTION_LOST" | "QUEUE_FULL" | "CLOSED",
+    code: ErrorCode,
     message: string,
     { command, keys, sent }: Delivery,
     cause: unknown = this.#lastError,
   ): ShardisError {
-    const details: ErrorDetails = { node: this.#name, command: command.name, keys, sent, cause };
+    const name = command.name.toLowerCase();
+    const details: ErrorDetails = { node: this.#name, command: name, keys, sent, cause };
     return new ShardisError(code, message, details);
   }
 }
 
-function because(error: Error | undefined): string {
-  return error === undefined ? "" : ` (${error.message || error.name})`;
+function because(error: unknown): string {
+  return error instanceof Error ? ` (${error.message || error.name})` : "";
+}
+
+/** What failed while a connection was made may be AUTH: its arguments are nobody's business. */
+function hideArguments(error: Error): void {
+  if (!("command" in error)) return;
+  const { command } = error;
+  if (typeof command === "object" && command !== null && "args" in command) command.args = [];
+}
+
+/** Whether the server answered this to a command of a name. */
+function isAbout(name: string, error: Error): boolean {
+  if (!("command" in error)) return false;
+  const { command } = error;
+  return (
+    typeof command === "object" && command !== null && "name" in command && command.name === name
+  );
 }

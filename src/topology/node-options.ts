@@ -57,34 +57,92 @@ export function readNode(input: NodeInput): ReadNode {
   if (typeof input === "object" && input !== null && !Array.isArray(input)) {
     return readObject(input);
   }
-  throw new ShardisError(
-    "BAD_OPTION",
-    `a node is an object, a URL, host:port or a port, not ${describe(input)}`,
-  );
+  throw bad(`a node is an object, a URL, host:port or a port, not ${describe(input)}`);
 }
+
+const SCHEMES = ["redis:", "rediss:", "unix:"];
+/** Those that are text to ioredis too. */
+const PARAMETERS = ["name", "weight", "db", "family", "connectionName", "username", "password"];
 
 function readString(text: string): ReadNode {
   if (/^\d+$/.test(text)) return readObject({ port: Number(text) });
   // "host:port" and "/run/redis.sock" are URLs that lack their scheme.
-  const { node, url } = readNodeUrl(text.includes("://") ? text : `redis://${text}`);
+  const whole = text.includes("://") ? text : `redis://${text}`;
+  // Said here, for the error of URL itself has the text in it.
+  if (!URL.canParse(whole)) throw bad("a node is given by what is no valid URL");
+  checkUrl(new URL(whole));
+  const { node, url } = readNodeUrl(whole);
   return { ...nameNode(node), redisOptions: {}, url };
 }
 
-/** Names that would mean something else to ioredis than to us, or nothing. */
-const NOT_OURS = ["replicas", "role", "sentinelRole"];
+/** What ioredis would take for something else, or not at all. Nothing here may show a password. */
+function checkUrl(url: URL): void {
+  const { protocol, hostname, pathname, port, searchParams } = url;
+  if (!SCHEMES.includes(protocol)) {
+    throw bad(`the URL of a node begins with redis://, rediss:// or unix://, not ${protocol}//`);
+  }
+  if (protocol === "unix:" && hostname !== "") {
+    throw bad("the URL of a socket has three slashes, as in unix:///run/redis.sock");
+  }
+  if (hostname === "" && /^\/?$/.test(pathname)) {
+    throw bad("the URL of a node has a host, or the path of a socket");
+  }
+  if (port !== "") readPort(port);
+  const db = hostname === "" ? "" : pathname.slice(1);
+  readDb(db === "" ? (searchParams.get("db") ?? 0) : db);
+  for (const parameter of searchParams.keys()) {
+    if (PARAMETERS.includes(parameter)) continue;
+    if (parameter === "keyPrefix") throw bad(PREFIX_OF_ALL);
+    throw bad(
+      `the URL of a node has no parameter "${parameter}" (there are ${PARAMETERS.join(", ")}); ` +
+        "options of ioredis go into redisOptions, as what a URL says is text",
+    );
+  }
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    throw bad("the user or password in the URL of a node has a % that begins no escape; write %25");
+  }
+}
+
+const PREFIX_OF_ALL = "keyPrefix is an option of the client, and the same for all nodes";
+
+const NAMES = [
+  "name",
+  "weight",
+  "host",
+  "port",
+  "path",
+  "username",
+  "password",
+  "db",
+  "tls",
+  "sentinels",
+  "sentinelName",
+  "redisOptions",
+];
 
 function readObject(options: NodeOptions): ReadNode {
-  const { name: _, weight: __, sentinelName, redisOptions, sentinels, port, ...own } = options;
-  for (const key of NOT_OURS) {
-    if (key in own) {
-      throw new ShardisError("BAD_OPTION", `this version of shardis has no node option "${key}"`);
-    }
-  }
-  if ((sentinels === undefined) !== (sentinelName === undefined)) {
-    throw new ShardisError(
-      "BAD_OPTION",
-      "a node behind sentinels has both: sentinels, and the sentinelName they know it by",
+  for (const name of Object.keys(options)) {
+    if (NAMES.includes(name) || name === "named") continue;
+    throw bad(
+      `there is no node option "${name}" (there are ${NAMES.join(", ")}); options of ioredis go ` +
+        `into redisOptions: { ${name}: … }`,
     );
+  }
+  const { name: _, named: __, weight: ___, ...rest } = options;
+  const { sentinelName, redisOptions = {}, sentinels, port, ...own } = rest;
+  if (typeof redisOptions !== "object" || redisOptions === null) {
+    throw bad("the redisOptions of a node are an object");
+  }
+  if (redisOptions.keyPrefix !== undefined) throw bad(PREFIX_OF_ALL);
+  if (own.host === "" || own.path === "") throw bad("the host and path of a node are not empty");
+  if (own.db !== undefined) readDb(own.db);
+  if ((sentinels === undefined) !== (sentinelName === undefined)) {
+    throw bad("a node behind sentinels has both: sentinels, and the sentinelName they know it by");
+  }
+  if (sentinels !== undefined && (!Array.isArray(sentinels) || sentinels.length === 0)) {
+    throw bad("sentinels are an array of at least one { host, port }");
   }
   return {
     ...nameNode(options),
@@ -101,5 +159,14 @@ function readObject(options: NodeOptions): ReadNode {
 function readPort(port: number | string): number {
   const number = Number(port);
   if (Number.isInteger(number) && number > 0 && number < 65536) return number;
-  throw new ShardisError("BAD_OPTION", `${describe(port)} is no port`);
+  throw bad(`${describe(port)} is no port`);
+}
+
+function readDb(db: number | string): void {
+  if (/^\d+$/.test(String(db))) return;
+  throw bad(`${describe(db)} is no db: that is a whole number from 0`);
+}
+
+function bad(message: string): ShardisError {
+  return new ShardisError("BAD_OPTION", message);
 }

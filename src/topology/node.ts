@@ -16,6 +16,8 @@ export interface NodeDescription {
 /** Options of every connection that a user's `redisOptions` may replace. */
 const DEFAULTS: RedisOptions = {
   connectTimeout: 5000,
+  // A server that does not answer would not say goodbye either.
+  disconnectTimeout: 100,
   // Up to two seconds, with some chance in it, so that many clients do not
   // come back in step.
   retryStrategy: (times) => Math.min(50 * 2 ** (times - 1), 2000) * (0.75 + Math.random() / 2),
@@ -63,10 +65,15 @@ export class Node {
   }
 
   async #sendBlocking(command: Command, keys: readonly unknown[], wait: number): Promise<unknown> {
+    // It knows why, and says so.
+    if (this.connection.isClosed) return this.connection.send(command, keys);
     const connection = this.#idle.pop() ?? this.#connectBlocking();
-    const timeout = wait === 0 ? undefined : wait + this.#limits.commandTimeout;
     try {
-      const reply = await connection.send(command, keys, timeout);
+      const reply = await connection.send(
+        command,
+        keys,
+        wait === 0 ? Number.POSITIVE_INFINITY : wait,
+      );
       this.#release(connection);
       return reply;
     } catch (error) {
@@ -78,20 +85,25 @@ export class Node {
   }
 
   disconnect(): void {
-    this.client.disconnect();
+    this.connection.close();
     for (const connection of this.#blocking) this.#close(connection);
   }
 
-  /** Closes once all replies have come. */
+  /** Closes once all replies have come; commands that block are not waited for. */
   async quit(): Promise<void> {
     for (const connection of this.#blocking) this.#close(connection);
-    if (this.client.status === "ready") await this.client.quit();
-    else this.client.disconnect();
+    await this.connection.quit();
   }
 
   #connectBlocking(): Connection {
-    const client = this.client.duplicate({ lazyConnect: true });
+    const client = this.client.duplicate({
+      lazyConnect: true,
+      commandTimeout: undefined,
+      // Whoever needs another makes one.
+      retryStrategy: () => null,
+    });
     const connection = new Connection(this.name, client, this.#limits);
+    client.on("end", () => this.#forget(connection));
     this.#blocking.add(connection);
     return connection;
   }
@@ -105,10 +117,14 @@ export class Node {
   }
 
   #close(connection: Connection): void {
+    this.#forget(connection);
+    connection.close();
+  }
+
+  #forget(connection: Connection): void {
     this.#blocking.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
-    connection.client.disconnect();
   }
 }
 

@@ -13,13 +13,20 @@
     reason = "called from JavaScript only, whose side of it is documented in src/native.ts"
 )]
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use napi::bindgen_prelude::{BufferSlice, Uint8Array};
+use napi::{
+    Env,
+    bindgen_prelude::{BufferSlice, Function, Uint8Array},
+};
 use napi_derive::napi;
 use shardis_core::{
     Key, Keys, Kind, Options, Placement,
-    place::{Node, Owner},
+    place::{MOST_NODES, Node, Owner},
 };
 
 type Result<T> = std::result::Result<T, napi::Error<&'static str>>;
@@ -58,7 +65,7 @@ pub struct Explanation {
 /// A scheme over given nodes.
 #[napi]
 pub struct NativePlacement {
-    placement: Placement,
+    placement: Arc<Placement>,
     nodes: usize,
 }
 
@@ -86,7 +93,7 @@ impl NativePlacement {
         };
         let placement = Placement::new(&nodes, &options).map_err(to_js)?;
         Ok(Self {
-            placement,
+            placement: Arc::new(placement),
             nodes: nodes.len(),
         })
     }
@@ -104,6 +111,27 @@ impl NativePlacement {
     #[napi(getter, catch_unwind)]
     pub fn text_is_bytes(&self) -> bool {
         self.placement.text_is_bytes()
+    }
+
+    /// A function that answers as `ownerOfText`, or -1 where that throws: a
+    /// method call takes three times as long, which a single key would feel.
+    #[napi(catch_unwind)]
+    pub fn owner_of_text_function<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<Function<'env, (String,), i32>> {
+        let placement = Arc::clone(&self.placement);
+        env.create_function_from_closure("ownerOfText", move |context| {
+            let key: String = context.first_arg()?;
+            // Exports made so catch no panics by themselves.
+            let owner = catch_unwind(AssertUnwindSafe(|| {
+                placement.owner(Key::Text(key.as_bytes()))
+            }));
+            Ok(match owner {
+                Ok(Ok(owner)) => i32::from(owner),
+                _ => -1,
+            })
+        })
     }
 
     /// The position of the node that owns a text key.
@@ -149,34 +177,29 @@ impl NativePlacement {
         })
     }
 
-    /// Plans `count` keys joined by `separator`; false, with nothing written,
-    /// if the bytes hold another number of keys. Owners are written as
+    /// Plans texts that end at `ends`, counted in UTF-16; false, with nothing
+    /// written, if one ends within a character. Owners are written as
     /// little-endian 16-bit numbers from the position `at` on; `totals` has,
     /// for each node, the count of its keys and of their bytes as doubles,
     /// which are added to.
     #[napi(catch_unwind)]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "an object would cost more than the call"
-    )]
-    pub fn plan_joined(
+    pub fn plan_texts(
         &self,
         bytes: &[u8],
-        separator: u8,
-        count: u32,
-        text: bool,
+        ends: &[u32],
         owners: BufferSlice,
         at: u32,
         totals: BufferSlice,
     ) -> Result<bool> {
-        let Some(keys) = Keys::joined(bytes, separator, count as usize) else {
+        let Some(ends) = Keys::utf8_ends(bytes, ends) else {
             return Ok(false);
         };
-        self.plan(&keys, kind(text), owners, at, totals)
+        let keys = Keys::packed(bytes, &ends).map_err(to_js)?;
+        self.plan(&keys, Kind::Text, owners, at, totals)
             .map(|()| true)
     }
 
-    /// Plans keys that end at `ends`; results as in `planJoined`.
+    /// Plans keys that end at `ends`; results as in `planTexts`.
     #[napi(catch_unwind)]
     pub fn plan_packed(
         &self,
@@ -192,7 +215,7 @@ impl NativePlacement {
     }
 
     /// Plans the keys of a buffer with a separator after each but, perhaps, the
-    /// last: as many as `countSeparated` tells. Results as in `planJoined`.
+    /// last: as many as `countSeparated` tells. Results as in `planTexts`.
     #[napi(catch_unwind)]
     pub fn plan_separated(
         &self,
@@ -258,21 +281,22 @@ pub fn count_separated(bytes: &[u8], separator: u8) -> f64 {
     count
 }
 
-/// The positions of keys, grouped by owner: a counting sort. `owners` are
-/// little-endian 16-bit numbers below `nodes`; `order` receives as many
-/// little-endian 32-bit numbers.
+/// The positions of keys, grouped by owner: a counting sort. `owners` are below
+/// `nodes`; `order` receives as many little-endian 32-bit numbers.
 #[napi(catch_unwind)]
-pub fn group(owners: &[u8], nodes: u32, mut order: BufferSlice) -> Result<()> {
-    let (owners, _) = owners.as_chunks::<2>();
+pub fn group(owners: &[u16], nodes: u32, mut order: BufferSlice) -> Result<()> {
     let (order, _) = order.as_chunks_mut::<4>();
     if order.len() < owners.len() {
         return Err(too_small("order"));
     }
-    let owner_of = |owner: &[u8; 2]| usize::from(u16::from_le_bytes(*owner));
+    if nodes as usize > MOST_NODES {
+        let reason = format!("{nodes} nodes are more than any placement has");
+        return Err(napi::Error::new("INTERNAL", reason));
+    }
     let mut next = vec![0_usize; nodes as usize + 1];
     for owner in owners {
         let count = next
-            .get_mut(owner_of(owner) + 1)
+            .get_mut(usize::from(*owner) + 1)
             .ok_or_else(|| too_small("nodes"))?;
         *count += 1;
     }
@@ -280,7 +304,7 @@ pub fn group(owners: &[u8], nodes: u32, mut order: BufferSlice) -> Result<()> {
         next[node + 1] += next[node];
     }
     for (position, owner) in (0_u32..).zip(owners) {
-        let place = &mut next[owner_of(owner)];
+        let place = &mut next[usize::from(*owner)];
         order[*place] = position.to_le_bytes();
         *place += 1;
     }

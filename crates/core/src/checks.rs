@@ -64,6 +64,10 @@ pub(crate) fn check_names(scheme: &str, rule: Names, nodes: &[Node]) -> Result<(
     }
 }
 
+/// Beyond these no share can be told from none, or from all.
+const LEAST_WEIGHT: f64 = 0.001;
+const MOST_WEIGHT: f64 = 1_000_000.0;
+
 /// The weight of each node, given or default.
 pub(crate) fn weights(scheme: &str, rule: Weights, nodes: &[Node]) -> Result<Vec<f64>> {
     let default = match rule {
@@ -72,9 +76,10 @@ pub(crate) fn weights(scheme: &str, rule: Weights, nodes: &[Node]) -> Result<Vec
     };
     for node in nodes {
         let Some(weight) = node.weight else { continue };
-        if !weight.is_finite() || weight <= 0.0 {
+        if !(LEAST_WEIGHT..=MOST_WEIGHT).contains(&weight) {
             return Err(Error::placement(format!(
-                "the weight of node \"{}\" is {weight}; a weight is a positive number",
+                "the weight of node \"{}\" is {weight}; a weight is a positive number, from \
+                 {LEAST_WEIGHT} to {MOST_WEIGHT}",
                 node.name
             )));
         }
@@ -100,6 +105,20 @@ pub(crate) fn weights(scheme: &str, rule: Weights, nodes: &[Node]) -> Result<Vec
         )));
     }
     Ok(weights)
+}
+
+/// Every node must have a share of slots worth the name: with fewer the load
+/// cannot be even, and finding it takes long.
+pub(crate) fn check_share(nodes: &[Node], slots: u16) -> Result<()> {
+    const LEAST: u16 = 8;
+    let most = usize::from(slots / LEAST);
+    if nodes.len() > most {
+        return Err(Error::placement(format!(
+            "{} nodes are more than the {most} that {slots} slots are shared among",
+            nodes.len()
+        )));
+    }
+    Ok(())
 }
 
 /// A table must give every slot to a node there is.

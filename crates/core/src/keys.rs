@@ -3,6 +3,8 @@
 //! One run crosses from JavaScript far faster than many strings. Offsets come
 //! from outside, so they are checked here, once, and nowhere else.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 
 /// Many keys in one run of bytes.
@@ -45,18 +47,6 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Exactly `len` keys joined by `separator`, or nothing if the bytes hold
-    /// another number of them, as when a key contains the separator.
-    #[must_use]
-    pub fn joined(bytes: &'a [u8], separator: u8, len: usize) -> Option<Self> {
-        let holds_len = len > 0 && count(bytes, separator) == len - 1;
-        holds_len.then_some(Self {
-            bytes,
-            bounds: Bounds::Separator(separator),
-            len,
-        })
-    }
-
     /// Keys that end at `ends`, each beginning where the one before it ended.
     ///
     /// # Errors
@@ -88,6 +78,37 @@ impl<'a> Keys<'a> {
                 bytes.len()
             )))
         }
+    }
+
+    /// Where each of many texts ends in the UTF-8 of all, given where it ends in
+    /// their UTF-16, as JavaScript counts. Nothing if one ends within a character:
+    /// two halves of a surrogate pair became one where the texts were joined.
+    ///
+    /// ```
+    /// use shardis_core::Keys;
+    /// assert_eq!(*Keys::utf8_ends("né".as_bytes(), &[1, 2]).unwrap(), [1, 3]);
+    /// assert!(Keys::utf8_ends("\u{1F600}".as_bytes(), &[1, 2]).is_none());
+    /// ```
+    #[must_use]
+    pub fn utf8_ends<'e>(utf8: &[u8], ends: &'e [u32]) -> Option<Cow<'e, [u32]>> {
+        // ASCII, as most keys are: every unit is one byte.
+        if ends.last().is_none_or(|end| *end as usize == utf8.len()) {
+            return Some(Cow::Borrowed(ends));
+        }
+        let mut units = 0;
+        let mut rest = (0_u32..).zip(utf8).peekable();
+        let utf8_end = |end: &u32| {
+            // A character of four bytes is two units; bytes after the first are none.
+            while let Some((_, byte)) = rest.next_if(|(_, byte)| units < *end || is_inner(**byte)) {
+                units += u32::from(!is_inner(*byte)) + u32::from(*byte >= 0xf0);
+            }
+            let at = rest.peek().map_or(utf8.len(), |(at, _)| *at as usize);
+            (units == *end).then(|| u32::try_from(at).ok()).flatten()
+        };
+        ends.iter()
+            .map(utf8_end)
+            .collect::<Option<_>>()
+            .map(Cow::Owned)
     }
 
     /// How many keys there are.
@@ -168,19 +189,25 @@ impl<'a> Iterator for Iter<'a> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
+/// Whether a byte of UTF-8 is another than the first of its character.
+const fn is_inner(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
 fn count(bytes: &[u8], wanted: u8) -> usize {
-    // Sums of bytes stay in vector registers; 255 of them cannot overflow.
-    bytes
-        .chunks(255)
-        .map(|chunk| {
-            usize::from(
-                chunk
-                    .iter()
-                    .map(|&byte| u8::from(byte == wanted))
-                    .sum::<u8>(),
-            )
-        })
-        .sum()
+    let sum = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .map(|&byte| u8::from(byte == wanted))
+            .sum::<u8>()
+    };
+    // Sums of bytes stay in vector registers; 128 of them cannot overflow.
+    let (chunks, rest) = bytes.as_chunks::<128>();
+    chunks
+        .iter()
+        .map(|chunk| usize::from(sum(chunk)))
+        .sum::<usize>()
+        + usize::from(sum(rest))
 }
 
 /// The position of the first `wanted`, eight bytes at a time: keys are short,
@@ -236,12 +263,24 @@ mod tests {
         }
 
         #[test]
-        fn joined_keys_are_the_keys_that_were_joined(
-            keys in prop::collection::vec(prop::collection::vec(1u8.., 0..40), 1..50),
-        ) {
-            let bytes = keys.join(&0);
-            let joined = Keys::joined(&bytes, 0, keys.len()).unwrap();
-            prop_assert_eq!(joined.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), keys);
+        fn ends_in_utf_8_are_those_of_the_texts(texts: Vec<String>) {
+            let ends_by = |length: fn(&String) -> usize| -> Vec<u32> {
+                let ends = texts.iter().scan(0, |end, text| {
+                    *end += u32::try_from(length(text)).unwrap();
+                    Some(*end)
+                });
+                ends.collect()
+            };
+            let ends = ends_by(|text| text.encode_utf16().count());
+            let found = Keys::utf8_ends(texts.concat().as_bytes(), &ends).map(Cow::into_owned);
+            prop_assert_eq!(found, Some(ends_by(String::len)));
+        }
+
+        #[test]
+        fn ends_in_utf_16_that_lie_never_panic(bytes: Vec<u8>, ends: Vec<u32>) {
+            if let Some(ends) = Keys::utf8_ends(&bytes, &ends) {
+                let _ = Keys::packed(&bytes, &ends);
+            }
         }
 
         #[test]
@@ -250,11 +289,6 @@ mod tests {
                 prop_assert_eq!(keys.iter().map(<[u8]>::len).sum::<usize>(), bytes.len());
             }
         }
-    }
-
-    #[test]
-    fn a_key_that_contains_the_separator_is_noticed() {
-        assert!(Keys::joined(b"a\0b\0c", 0, 2).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    checks::{check_names, check_table, number, weights},
+    checks::{check_names, check_share, check_table, number, weights},
     error::{Error, Result},
     hash::Hash,
     place::{Node, Owner, Place, Rendezvous, Ring, bounded_rendezvous},
@@ -97,7 +97,8 @@ impl Placement {
             Layout::WeightedModulo => Place::Table(repeated(&order, &weights)?),
             Layout::Range => Place::Range(nodes.len() as u64),
             Layout::Slots(slots) => {
-                Place::Table(table.unwrap_or_else(|| bounded_rendezvous(nodes, &weights, slots)))
+                let share = || share_slots(nodes, &weights, slots);
+                Place::Table(table.map_or_else(share, Ok)?)
             }
             Layout::SlotTable(slots) => Place::Table(table.ok_or_else(|| {
                 Error::placement(format!(
@@ -105,7 +106,7 @@ impl Placement {
                 ))
             })?),
             Layout::Ring(ring) => {
-                Place::Ring(Ring::new(&ring, nodes, &order, &weights, recipe.hash))
+                Place::Ring(Ring::new(&ring, nodes, &order, &weights, recipe.hash)?)
             },
             Layout::Rendezvous => Place::Rendezvous(Rendezvous::new(nodes)),
         };
@@ -203,6 +204,11 @@ impl Placement {
             _ => self.recipe.hash.of(hashed),
         }
     }
+}
+
+fn share_slots(nodes: &[Node], weights: &[f64], slots: u16) -> Result<Vec<Owner>> {
+    check_share(nodes, slots)?;
+    Ok(bounded_rendezvous(nodes, weights, slots))
 }
 
 /// The nodes in the order in which a scheme numbers them.

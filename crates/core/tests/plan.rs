@@ -134,3 +134,33 @@ fn where_text_is_bytes_both_have_one_owner() {
         }
     }
 }
+
+#[test]
+fn weights_that_leave_no_ring_or_no_end_of_one_are_refused() {
+    let node = |name: &str, weight| Node {
+        weight: Some(weight),
+        ..Node::named(name)
+    };
+    for (scheme, version, weights) in [
+        ("slots", None, [1e308, 1e308]),
+        ("predis", None, [1e308, 1e308]),
+        ("twemproxy", None, [1e39, 1e39]),
+        ("jedis", Some("3"), [1e6, 1e6]),
+        ("slots", None, [f64::NAN, 1.0]),
+        ("slots", None, [1e-9, 1.0]),
+    ] {
+        let parameters = version.map(|version| ("version".to_owned(), version.to_owned()));
+        let options = Options {
+            scheme: scheme.into(),
+            parameters: parameters.into_iter().collect(),
+            table: None,
+        };
+        let nodes = [node("a", weights[0]), node("b", weights[1])];
+        let error = Placement::new(&nodes, &options).unwrap_err();
+        assert_eq!(
+            error.code().as_str(),
+            "BAD_PLACEMENT",
+            "{scheme} {weights:?}"
+        );
+    }
+}

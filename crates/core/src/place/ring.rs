@@ -3,7 +3,13 @@
 //! Random Trees", 1997.)
 
 use super::{Node, Owner, points::Points};
-use crate::hash::{Hash, md5};
+use crate::{
+    error::{Error, Result},
+    hash::{Hash, md5},
+};
+
+/// More than any ring of the largest placement has with equal weights.
+const MOST_LABELS: u64 = 4_000_000;
 
 /// How a ring is laid out; each system that has one has its own.
 #[derive(Clone, Copy, Debug)]
@@ -79,17 +85,32 @@ pub struct Ring {
 
 impl Ring {
     /// Lays out a ring for keys with the hash `keys`, adding the nodes in
-    /// `order`. At least one of them must have a point.
-    #[must_use]
+    /// `order`.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_PLACEMENT` where the weights leave no point at all, or far too many.
     pub fn new(
         recipe: &RingRecipe,
         nodes: &[Node],
         order: &[Owner],
         weights: &[f64],
         keys: Hash,
-    ) -> Self {
-        let points = layout(recipe, nodes, order, weights, keys);
-        Self::from_points(&points, recipe.lookup, keys.bits())
+    ) -> Result<Self> {
+        let total: f64 = weights.iter().sum();
+        let labels: Vec<u32> = weights
+            .iter()
+            .map(|weight| (recipe.points)(*weight, total, nodes.len()))
+            .collect();
+        let points: u64 = labels.iter().map(|count| u64::from(*count)).sum();
+        if !(1..=MOST_LABELS).contains(&points) {
+            return Err(Error::placement(format!(
+                "these weights ask for {points} labels on the ring; there must be one at least, \
+                 and {MOST_LABELS} at most"
+            )));
+        }
+        let points = layout(recipe, nodes, order, weights, &labels, keys);
+        Ok(Self::from_points(&points, recipe.lookup, keys.bits()))
     }
 
     fn from_points(points: &[(u128, Owner)], lookup: Lookup, bits: u32) -> Self {
@@ -160,9 +181,9 @@ fn layout(
     nodes: &[Node],
     order: &[Owner],
     weights: &[f64],
+    labels: &[u32],
     keys: Hash,
 ) -> Vec<(u128, Owner)> {
-    let total: f64 = weights.iter().sum();
     let mut points = Vec::new();
     for owner in order.iter().copied() {
         let index = usize::from(owner);
@@ -175,7 +196,7 @@ fn layout(
         let text = template
             .replace("{index}", &index.to_string())
             .replace("{weight}", &weight.to_string());
-        for i in 0..(recipe.points)(weight, total, nodes.len()) {
+        for i in 0..labels[index] {
             let label = text
                 .replace("{i}", &i.to_string())
                 .replace("{name}", &node.name);

@@ -1,0 +1,181 @@
+/** What the compiler must accept of a client, and what it must not. Nothing here runs. */
+import type { Redis, RedisCommander, Result } from "ioredis";
+import {
+  type ByNode,
+  type EachView,
+  type Explanation,
+  type NodeDescription,
+  type NodeInput,
+  type NodeView,
+  PartialFailureError,
+  ShardedRedis,
+  type ShardedRedisStatus,
+  ShardisError,
+} from "../../src/index.ts";
+
+/** Compiles only if the two types are the same. */
+function same<A, B>(
+  ..._: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? [] : [never]
+) {}
+
+declare const redis: ShardedRedis;
+
+// A client has every command of ioredis, with its types.
+const commander: RedisCommander<{ type: "default" }> = redis;
+commander.get("key");
+
+export async function results() {
+  same<Promise<string | null>, ReturnType<typeof get>>();
+  const get = () => redis.get("key");
+  same<string | null, Awaited<ReturnType<typeof get>>>();
+  const values = await redis.mget("a", "b");
+  same<(string | null)[], typeof values>();
+  const listed = await redis.mget(["a", Buffer.from("b")]);
+  same<(string | null)[], typeof listed>();
+  const bytes = await redis.getBuffer("key");
+  same<Buffer | null, typeof bytes>();
+  const all = await redis.mgetBuffer("key");
+  same<(Buffer | null)[], typeof all>();
+  const hash = await redis.hgetall("hash");
+  same<Record<string, string>, typeof hash>();
+  const set = await redis.set("key", "value");
+  same<"OK", typeof set>();
+  const conditional = await redis.set("key", "value", "EX", 1, "NX");
+  same<"OK" | null, typeof conditional>();
+  const count = await redis.del("a", "b");
+  same<number, typeof count>();
+  const members = await redis.smembers("set");
+  same<string[], typeof members>();
+  const written = await redis.mset({ a: 1, b: Buffer.alloc(1) });
+  same<"OK", typeof written>();
+  await redis.mset(new Map([["a", "1"]]));
+  const called = await redis.call("get", "key");
+  same<unknown, typeof called>();
+}
+
+export function callbacks() {
+  redis.get("key", (error, value) => {
+    same<Error | null | undefined, typeof error>();
+    same<string | null | undefined, typeof value>();
+  });
+  // @ts-expect-error a callback of another type
+  redis.get("key", (_: Error | null | undefined, value: number) => value);
+}
+
+export async function views() {
+  const sizes = await redis.each.dbsize();
+  same<Record<string, number>, typeof sizes>();
+  same<ByNode<number>, typeof sizes>();
+  const info = await redis.each.info("server");
+  same<Record<string, string>, typeof info>();
+  const stored = await redis.each.getBuffer("key");
+  same<Record<string, Buffer | null>, typeof stored>();
+  same<EachView, typeof redis.each>();
+
+  const pinned = redis.by("home");
+  same<NodeView, typeof pinned>();
+  const value = await pinned.get("key");
+  same<string | null, typeof value>();
+  const replies = await pinned.pipeline().get("a").exec();
+  same<[error: Error | null, result: unknown][] | null, typeof replies>();
+  await pinned.multi().incr("a").exec();
+  redis.by(Buffer.from("home"));
+  redis.by(7);
+
+  const client: Redis = redis.node("a");
+  const clients: Redis[] = redis.nodes();
+  return [client, clients];
+}
+
+export function asking() {
+  const node: NodeDescription = redis.nodeFor("key");
+  const explanation: Explanation = redis.explain("key");
+  const groups: Map<string, string[]> = redis.groupByNode(["a", "b"]);
+  const mixed: Map<string, (Buffer | number)[]> = redis.groupByNode([Buffer.from("a"), 1]);
+  const status: ShardedRedisStatus = redis.status;
+  return [node.host, explanation.slot, groups, mixed, status];
+}
+
+export async function streams() {
+  for await (const fields of redis.hscanStream("hash", { match: "a*", count: 10 })) return fields;
+  for await (const members of redis.sscanBufferStream("set")) return members;
+}
+
+// What others add to ioredis is there, in every view.
+declare module "ioredis" {
+  interface RedisCommander<Context> {
+    myecho(text: string): Result<string, Context>;
+  }
+}
+
+export async function augmented() {
+  const own = await redis.myecho("x");
+  same<string, typeof own>();
+  const each = await redis.each.myecho("x");
+  same<Record<string, string>, typeof each>();
+  const pinned = await redis.by("k").myecho("x");
+  same<string, typeof pinned>();
+}
+
+export function construction() {
+  const nodes: NodeInput[] = [
+    "redis://localhost?name=a",
+    6379,
+    { name: "b", host: "localhost", port: 6379, weight: 2, tls: { rejectUnauthorized: true } },
+    { path: "/run/redis.sock", redisOptions: { connectTimeout: 1 } },
+    { sentinels: [{ host: "s", port: 26379 }], sentinelName: "mymaster" },
+  ];
+  new ShardedRedis(nodes);
+  new ShardedRedis(nodes, { placement: { scheme: "redis-shard", hash: "md5" }, keyPrefix: "p:" });
+  new ShardedRedis(nodes, { placement: (key) => (key.length > 3 ? "a" : "b") });
+  new ShardedRedis(["localhost:1"] as const, { redisOptions: { db: 1 } }).duplicate([], {});
+  // @ts-expect-error no nodes
+  new ShardedRedis();
+  // @ts-expect-error not a list
+  new ShardedRedis("localhost:6379");
+  // @ts-expect-error no option of shardis
+  new ShardedRedis(nodes, { password: "secret" });
+  // @ts-expect-error no scheme
+  new ShardedRedis(nodes, { placement: { scheme: "nope" } });
+  // @ts-expect-error no parameter of this scheme
+  new ShardedRedis(nodes, { placement: { scheme: "mredis", hash: "md5" } });
+  // @ts-expect-error no option of a node
+  new ShardedRedis([{ host: "localhost", passwrod: "secret" }]);
+}
+
+export async function wrong() {
+  // @ts-expect-error no key
+  await redis.get();
+  // @ts-expect-error an object is no key
+  await redis.get({});
+  // @ts-expect-error undefined is no key
+  await redis.get(undefined);
+  // @ts-expect-error undefined is no value
+  await redis.set("key", undefined);
+  // @ts-expect-error no such command
+  await redis.gett("key");
+  // @ts-expect-error an object is no key
+  redis.nodeFor({});
+  // @ts-expect-error names are strings
+  redis.node(1);
+  // @ts-expect-error a client is no ioredis client
+  const plain: Redis = redis;
+  // @ts-expect-error the options are only to be read
+  redis.options = {};
+  return plain;
+}
+
+export function errors(error: unknown) {
+  if (error instanceof PartialFailureError) {
+    for (const [node, { outcome, keys }] of error.failures) return [node, outcome, keys];
+  }
+  if (error instanceof ShardisError && error.code === "NODE_DOWN") return error.node;
+  // @ts-expect-error no such code
+  return error instanceof ShardisError && error.code === "NODE_UP";
+}
+
+export async function ended() {
+  await using own = new ShardedRedis(["localhost:1"]);
+  same<"OK", Awaited<ReturnType<typeof own.quit>>>();
+  same<void, ReturnType<typeof own.disconnect>>();
+}
