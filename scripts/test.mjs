@@ -62,6 +62,9 @@ if (await check("set-up", process.execPath, ["scripts/setup.mjs"])) {
     await check("Rust tests", "cargo", cargo, countCargo);
   }
   await check("tests", process.execPath, ava, countAva);
+  if (avaArguments.length === 0) {
+    await check("libraries", "npm", ["run", "test:libraries", "--silent"], countAva);
+  }
 }
 
 if (total.failed > 0) process.exitCode = 1;

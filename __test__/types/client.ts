@@ -87,6 +87,27 @@ export async function views() {
   return [client, clients];
 }
 
+export async function overNodes() {
+  const replies = await redis.pipeline().set("a", "1").mget("b", "c").exec();
+  same<[error: Error | null, result: unknown][] | null, typeof replies>();
+  await redis.pipeline([["get", "a"]]).exec((_, results) => results?.length);
+  const results = await redis
+    .multi([["incr", "a"]])
+    .getBuffer("a")
+    .exec();
+  same<[error: Error | null, result: unknown][] | null, typeof results>();
+  const strict = await redis.strict.mget("a", "b");
+  same<(string | null)[], typeof strict>();
+  const tagged = await redis.tagged.getBuffer("a");
+  same<Buffer | null, typeof tagged>();
+  redis.defineCommand("mine", { lua: "return 1", numberOfKeys: 1, readOnly: true });
+  for await (const keys of redis.scanStream({ match: "a*", count: 10 })) return keys;
+  const told = redis.explain("mget", ["a", Buffer.from("b")]);
+  same<number, typeof told.roundTrips>();
+  same<"atomic" | "per node" | "emulated", typeof told.atomicity>();
+  return told.hint;
+}
+
 export function asking() {
   const node: NodeDescription = redis.nodeFor("key");
   const explanation: Explanation = redis.explain("key");

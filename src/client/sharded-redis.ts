@@ -1,26 +1,32 @@
 /** Many Redis servers with the face of one. */
 import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
-import { type Argument, type ReplyEncoding, toCommand, withPrefix } from "../commands/arguments.ts";
-import { runParts } from "../commands/merge.ts";
-import { routeToOwner } from "../commands/route.ts";
-import { split } from "../commands/split.ts";
-import { SPLIT_COMMANDS } from "../commands/table.ts";
+import { type Argument, type ReplyEncoding, withPrefix } from "../commands/arguments.ts";
+import { commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
 import { checkKey, describe, type Key } from "../keys.ts";
 import { type Explanation, Placement } from "../placement/placement.ts";
 import { Node, type NodeDescription } from "../topology/node.ts";
 import { type NodeInput, readNode } from "../topology/node-options.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { type CommandExplanation, explainCommand } from "./explain.ts";
 import { Lifecycle, type ShardedRedisStatus } from "./lifecycle.ts";
-import { attachCommands, attachScanStreams, EXECUTE, type Executor } from "./methods.ts";
+import { acquire, type Lock, type LockOptions } from "./lock.ts";
+import { attachCommands, attachScanStreams, EXECUTE, type Executor, runNow } from "./methods.ts";
+import { CheckedView, checkOneNode, checkOneTag } from "./modes.ts";
 import { checkOptions, type ShardedRedisOptions } from "./options.ts";
+import { PinnedCarrier } from "./pinned.ts";
+import { ShardedPipeline } from "./pipeline.ts";
+import { attachScript, type ScriptDefinition } from "./scripts.ts";
+import { type KeyspaceEvent, Subscriptions } from "./subscriptions.ts";
+import { ShardedTransaction } from "./transaction.ts";
 import type { Commands, ScanStreams } from "./types.ts";
 import { EachView, NodeView } from "./views.ts";
 
 /**
  * A client of many independent Redis servers, with every command of ioredis. It
- * knows which node owns each key, sends each command there, and cuts those that
- * can be cut: `mget`, `mset`, `del`, `unlink`, `exists` and `touch`.
+ * knows which node owns each key, sends each command there, cuts those that can
+ * be cut, and for others copies keys to where the command runs.
  *
  * Every command settles within `commandTimeout`, and none is ever sent twice.
  * Commands reject with a {@link ShardisError} whose `code` says why, or with the
@@ -41,10 +47,17 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   readonly placement: Placement;
   /** Every command on every node: `{ [name]: reply }`. */
   readonly each: EachView;
+  /** Every command, refused (`CROSS_NODE`) where its keys do not all lie on one node. */
+  readonly strict: CheckedView;
+  /** Every command, refused (`CROSS_NODE`) where its keys have no common hash tag. */
+  readonly tagged: CheckedView;
   readonly #inputs: readonly NodeInput[];
   readonly #nodes: readonly Node[];
   readonly #prefix: string | undefined;
   readonly #lifecycle: Lifecycle;
+  readonly #dispatcher: Dispatcher;
+  readonly #subscriptions: Subscriptions;
+  readonly #scripts = new Map<string, ScriptDefinition>();
 
   /**
    * @param nodes at least one, in any form of {@link NodeInput}
@@ -64,7 +77,14 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     const common = { ...redisOptions, ...(keyPrefix === undefined ? {} : { keyPrefix }) };
     this.#nodes = read.map((node) => new Node(node, common, limits));
     this.#lifecycle = new Lifecycle(this.#nodes, this);
+    this.#dispatcher = new Dispatcher(this.#nodes, {
+      placement: this.placement,
+      prefix: keyPrefix,
+    });
+    this.#subscriptions = new Subscriptions(this.#nodes, this.#dispatcher.territory, this);
     this.each = new EachView(this.#nodes, keyPrefix);
+    this.strict = new CheckedView(this.#dispatcher, checkOneNode);
+    this.tagged = new CheckedView(this.#dispatcher, checkOneTag);
     for (const warning of this.placement.warnings) process.emitWarning(warning, "ShardisWarning");
     // Who wants to know whether it went well calls connect() too.
     if (!lazyConnect) this.connect().catch(() => {});
@@ -87,11 +107,13 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
 
   /** Closes all connections at once; what is in flight is rejected. */
   disconnect(): void {
+    this.#subscriptions.close();
     for (const node of this.#nodes) node.disconnect();
   }
 
   /** Closes all connections once the replies that are due have come. */
   async quit(): Promise<"OK"> {
+    this.#subscriptions.close();
     await Promise.allSettled(this.#nodes.map((node) => node.quit()));
     return "OK";
   }
@@ -143,11 +165,18 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   /**
-   * Why a key lies where it lies, its prefix included.
+   * Why a key lies where it lies, its prefix included; or, with arguments, how a
+   * command would be carried out.
    *
-   * @throws ShardisError `BAD_KEY`
+   * @throws ShardisError `BAD_KEY`; for a command what the command would throw
+   * @example
+   * redis.explain("user:1").node; // "b"
+   * redis.explain("sinter", ["a", "b"]).strategy; // "ship"
    */
-  explain(key: Key): Explanation {
+  explain(key: Key): Explanation;
+  explain(command: string, args: readonly Argument[]): CommandExplanation;
+  explain(key: Key, args?: readonly Argument[]): Explanation | CommandExplanation {
+    if (args !== undefined) return explainCommand(this.#dispatcher, String(key), args.flat());
     return { ...this.placement.explain(this.#prefixed(key)), key };
   }
 
@@ -179,59 +208,100 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @throws ShardisError `BAD_KEY`
    */
   by(hashKey: Key): NodeView {
-    return new NodeView(this.#owner(hashKey), this.#prefix);
+    return new NodeView(new PinnedCarrier(this.#owner(hashKey), this.#dispatcher.territory));
   }
 
-  /** Not in this version: the pipelines of single nodes are in {@link by} and {@link node}. */
-  pipeline(): never {
-    throw unsupported("pipeline");
+  /**
+   * A pipeline over all nodes: one write for each, results in the order of the calls.
+   *
+   * @param commands commands to begin with, as arrays: `[["set", "a", "1"], ["get", "a"]]`
+   */
+  pipeline(commands?: readonly unknown[][] | null): ShardedPipeline {
+    const pipeline = new ShardedPipeline(this.#dispatcher, this.#scripts);
+    return pipeline.addBatch(commands ?? []);
   }
 
-  /** Not in this version: the transactions of single nodes are in {@link by} and {@link node}. */
-  multi(): never {
-    throw unsupported("multi");
+  /** A transaction, on the node of its first key. Its `exec` refuses keys of other nodes. */
+  multi(commands?: readonly unknown[][] | null): ShardedTransaction {
+    if (commands !== undefined && commands !== null && !Array.isArray(commands)) {
+      throw new ShardisError(
+        "UNSUPPORTED",
+        "multi takes commands as arrays; without a pipeline it is on redis.node(name) only",
+        { command: "multi" },
+      );
+    }
+    const transaction = new ShardedTransaction(this.#dispatcher, this.#scripts);
+    return transaction.addBatch(commands ?? []);
+  }
+
+  /**
+   * Gives this client, and the pipelines and transactions that it makes from then
+   * on, a method, and its `…Buffer` twin, that runs a Lua script on the node of its
+   * keys, as in ioredis.
+   *
+   * @throws ShardisError `BAD_ARGUMENT`
+   */
+  defineCommand(name: string, definition: ScriptDefinition): void {
+    attachScript(this, name, definition);
+    this.#scripts.set(name, definition);
+  }
+
+  /**
+   * The events of the key spaces of all nodes, as they come, with the name of the
+   * node. The servers tell them if `notify-keyspace-events` is set; those that
+   * happen while a node is not connected are lost, as always with Redis.
+   *
+   * @param options.pattern what to listen to; all key events by default
+   * @example
+   * for await (const { node, channel, message } of redis.keyspaceEvents()) {
+   *   console.log(node, channel, message); // a __keyevent@0__:expired user:1
+   * }
+   */
+  keyspaceEvents(
+    options: { readonly pattern?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<KeyspaceEvent> {
+    const { pattern = "__keyevent@*__:*", signal } = options;
+    return this.#subscriptions.keyspaceEvents(pattern, signal);
+  }
+
+  /**
+   * Acquires a lock: a key that only its holder can give back, with a fencing
+   * number that grows with every acquisition. `key:fence` beside it counts them.
+   *
+   * @throws ShardisError `LOCKED` if another holds it for longer than `wait`;
+   *   `BAD_KEY`, `BAD_ARGUMENT`
+   * @example
+   * const lock = await redis.lock("report", { ttl: 10_000, wait: 5_000 });
+   * try {
+   *   await write(report, lock.fence);
+   * } finally {
+   *   await lock.release();
+   * }
+   */
+  async lock(key: string, options: LockOptions): Promise<Lock> {
+    const carrier = new PinnedCarrier(this.#owner(key), this.#dispatcher.territory);
+    return acquire(carrier, key, options);
   }
 
   /** @internal */
-  async [EXECUTE](name: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+  [EXECUTE](name: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
     const command = name.toLowerCase();
-    const policy = SPLIT_COMMANDS.get(command);
-    if (policy === undefined) {
-      const routed = routeToOwner(this.placement, this.#prefix, command, args);
-      return this.#nodeAt(routed.node).send(toCommand(name, routed.args, encoding), routed.keys);
+    if (commandRow(command, args)?.policy.kind === "subscribe") {
+      return this.#subscriptions.run(command, args);
     }
-    const parts = split(this.placement, this.#prefix, policy, command, args);
-    // All are made before any is sent: if one cannot be, none is.
-    const made = parts.map((part) => ({ ...part, made: toCommand(name, part.args, encoding) }));
-    return runParts(policy, command, this.placement.nodes, made, ({ node, made, keys }) =>
-      this.#nodeAt(node).send(made, keys),
-    );
+    return this.#dispatcher.run(name, args, encoding);
   }
 
   #owner(key: Key): Node {
-    return this.#nodeAt(this.placement.indexFor(this.#prefixed(key)));
+    return this.#dispatcher.nodeAt(this.placement.indexFor(this.#prefixed(key)));
   }
 
   #prefixed(key: Key): string | Uint8Array {
     return withPrefix(this.#prefix, checkKey(key));
   }
-
-  #nodeAt(index: number): Node {
-    const node = this.#nodes[index];
-    if (node === undefined) throw new RangeError(`there is no node ${index}`);
-    return node;
-  }
 }
 
 export interface ShardedRedis extends Commands, ScanStreams {}
 
-attachCommands(ShardedRedis.prototype);
+attachCommands(ShardedRedis.prototype, runNow);
 attachScanStreams(ShardedRedis.prototype);
-
-function unsupported(command: string): ShardisError {
-  return new ShardisError(
-    "UNSUPPORTED",
-    `this version has no ${command} over all nodes; redis.by(key).${command}() is one on a node`,
-    { command },
-  );
-}

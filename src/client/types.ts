@@ -14,11 +14,13 @@ declare module "ioredis/built/utils/RedisCommander.js" {
 /** Every command of ioredis. */
 export type Commands = RedisCommander<{ type: "default" }>;
 
-/** The elements of one key as streams. */
+/** Keys, and the elements of one key, as streams. */
 export type ScanStreams = Pick<
   Redis,
   | "hscanBufferStream"
   | "hscanStream"
+  | "scanBufferStream"
+  | "scanStream"
   | "sscanBufferStream"
   | "sscanStream"
   | "zscanBufferStream"

@@ -1,12 +1,14 @@
 /** Views of a client: the same commands, sent elsewhere. */
-import type { ChainableCommander } from "ioredis";
 import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
 import { toCommand } from "../commands/arguments.ts";
 import { failureOf } from "../commands/merge.ts";
-import { routeToNode } from "../commands/route.ts";
+import { pinToNode } from "../commands/pin.ts";
 import { type NodeFailure, PartialFailureError } from "../errors.ts";
 import type { Node } from "../topology/node.ts";
-import { attachCommands, EXECUTE, type Executor } from "./methods.ts";
+import type { Carrier } from "./dispatcher.ts";
+import { attachCommands, EXECUTE, type Executor, runNow } from "./methods.ts";
+import { ShardedPipeline } from "./pipeline.ts";
+import { ShardedTransaction } from "./transaction.ts";
 import type { ByNode, Commands, EachCommands } from "./types.ts";
 
 /**
@@ -34,7 +36,7 @@ export class EachView implements Executor {
     encoding: ReplyEncoding,
   ): Promise<ByNode<unknown>> {
     const command = name.toLowerCase();
-    const { args, keys } = routeToNode(this.#prefix, command, given);
+    const { args, keys } = pinToNode(this.#prefix, command, given);
     const made = this.#nodes.map((node) => ({ node, made: toCommand(name, args, encoding) }));
     const settled = await Promise.allSettled(
       made.map(async ({ node, made }) => node.send(made, keys)),
@@ -53,7 +55,7 @@ export class EachView implements Executor {
 
 export interface EachView extends EachCommands {}
 
-attachCommands(EachView.prototype);
+attachCommands(EachView.prototype, runNow);
 
 /**
  * Runs each command on the owner of one key, whatever keys it has: for data
@@ -64,32 +66,29 @@ attachCommands(EachView.prototype);
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: attachCommands gives it the methods
 export class NodeView implements Executor {
-  readonly #node: Node;
-  readonly #prefix: string | undefined;
+  readonly #carrier: Carrier;
 
   /** @internal */
-  constructor(node: Node, prefix: string | undefined) {
-    this.#node = node;
-    this.#prefix = prefix;
+  constructor(carrier: Carrier) {
+    this.#carrier = carrier;
   }
 
-  /** A pipeline of the node's ioredis client. */
-  pipeline(commands?: unknown[][]): ChainableCommander {
-    return this.#node.client.pipeline(commands);
+  /** A pipeline on the node. */
+  pipeline(commands: readonly unknown[][] = []): ShardedPipeline {
+    return new ShardedPipeline(this.#carrier).addBatch(commands);
   }
 
-  /** A transaction of the node's ioredis client. */
-  multi(commands?: unknown[][]): ChainableCommander {
-    return this.#node.client.multi(commands);
+  /** A transaction on the node. */
+  multi(commands: readonly unknown[][] = []): ShardedTransaction {
+    return new ShardedTransaction(this.#carrier).addBatch(commands);
   }
 
   /** @internal */
-  async [EXECUTE](name: string, given: Argument[], encoding: ReplyEncoding): Promise<unknown> {
-    const { args, keys } = routeToNode(this.#prefix, name.toLowerCase(), given);
-    return this.#node.send(toCommand(name, args, encoding), keys);
+  [EXECUTE](name: string, given: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    return this.#carrier.run(name, given, encoding);
   }
 }
 
 export interface NodeView extends Commands {}
 
-attachCommands(NodeView.prototype);
+attachCommands(NodeView.prototype, runNow);

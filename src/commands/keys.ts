@@ -2,9 +2,11 @@
 import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
 import { ShardisError } from "../errors.ts";
 import { describe } from "../keys.ts";
-import { SORT_COMMANDS } from "./table.ts";
 
 const FIRST: readonly number[] = [0];
+
+/** Commands whose patterns name keys that only the server could work out. */
+const SORT_COMMANDS: ReadonlySet<string> = new Set(["sort", "sort_ro"]);
 
 /** Whether the first argument of a command is its one key, whatever the others are. */
 const keyIsFirst = new Map<string, boolean>();

@@ -1,15 +1,18 @@
 /** The replies of several nodes, made one; and what is known where some failed. */
 import { type NodeFailure, PartialFailureError, ShardisError } from "../errors.ts";
-import type { Part } from "./split.ts";
-import type { SplitPolicy } from "./table.ts";
+import type { Merge } from "./policies.ts";
+import type { Part, PartedRequest } from "./request.ts";
 
-/** How replies become one. `undefined` stands for the reply of a node that failed. */
-type Merge = (parts: readonly Part[], replies: readonly unknown[]) => unknown;
+/** The replies of parts, in their order; `undefined` is that of a node that failed. */
+type Replies = readonly unknown[];
 
-const MERGES: Readonly<Record<SplitPolicy["merge"], Merge>> = {
-  each: (parts, replies) => {
+/** @param names the names of all nodes */
+type Combine = (replies: Replies, parts: readonly Part[], names: readonly string[]) => unknown;
+
+const MERGES: Readonly<Record<Merge, Combine>> = {
+  each: (replies, parts) => {
     const values: unknown[] = new Array(parts.reduce((sum, part) => sum + part.keys.length, 0));
-    for (const [index, { positions }] of parts.entries()) {
+    for (const [index, { positions = [] }] of parts.entries()) {
       const reply = replies[index];
       let at = 0;
       for (const position of positions) {
@@ -18,43 +21,94 @@ const MERGES: Readonly<Record<SplitPolicy["merge"], Merge>> = {
     }
     return values;
   },
-  sum: (_, replies) => replies.reduce((sum: number, reply) => sum + Number(reply ?? 0), 0),
-  ok: (_, replies) => replies.find((reply) => reply !== undefined),
+  sum: (replies) => replies.reduce((sum: number, reply) => sum + Number(reply ?? 0), 0),
+  least: (replies) => placeByPlace(replies, (numbers) => Math.min(...numbers)),
+  all: (replies) => placeByPlace(replies, (numbers) => Math.min(...numbers)),
+  same: (replies) => arrived(replies)[0],
+  some: (replies) => arrived(replies)[0],
+  list: (replies) => arrived(replies).flat(),
+  text: joinTexts,
 };
 
+/** Numbers of several nodes, or arrays of them, whose places belong together. */
+function placeByPlace(replies: Replies, combine: (numbers: number[]) => number): unknown {
+  const there = arrived(replies);
+  const [first] = there;
+  if (first === undefined) return undefined;
+  if (!Array.isArray(first)) return combine(there.map(Number));
+  return first.map((_, place) =>
+    combine(there.map((reply) => Number(Array.isArray(reply) ? reply[place] : reply))),
+  );
+}
+
+/** Texts one after another, each below the name of its node. */
+function joinTexts(replies: Replies, parts: readonly Part[], names: readonly string[]): unknown {
+  const chunks = parts.flatMap(({ node }, index) => {
+    const reply = replies[index];
+    if (reply === undefined) return [];
+    const text = Buffer.isBuffer(reply) ? reply : String(reply);
+    return ["\r\n", `# Node ${names[node]}\r\n`, text];
+  });
+  chunks.shift();
+  if (!replies.some(Buffer.isBuffer)) return chunks.join("");
+  return Buffer.concat(chunks.map((chunk) => Buffer.from(chunk)));
+}
+
+function arrived(replies: Replies): unknown[] {
+  return replies.filter((reply) => reply !== undefined);
+}
+
 /**
- * Runs all parts of a command side by side, and waits for every one of them.
+ * The one reply to a request, of what became of all its parts.
  *
  * @param names the names of all nodes
- * @throws PartialFailureError with what did arrive; if there is only one part, its own error
+ * @throws PartialFailureError with what did arrive; the error itself, if there is only one
+ *   part, or all servers answered the same one
  */
-export async function runParts<P extends Part>(
-  policy: SplitPolicy,
-  command: string,
+export function mergeSettled(
+  { command, parts, merge }: PartedRequest,
+  settled: readonly PromiseSettledResult<unknown>[],
   names: readonly string[],
-  parts: readonly P[],
-  send: (part: P) => Promise<unknown>,
-): Promise<unknown> {
-  const [only] = parts;
-  const merge = MERGES[policy.merge];
-  if (only !== undefined && parts.length === 1) return merge(parts, [await send(only)]);
-  const settled = await Promise.allSettled(parts.map(async (part) => send(part)));
+): unknown {
+  const refusal = commonRefusal(settled);
+  if (refusal !== undefined) throw refusal;
   const replies = settled.map((result) =>
     result.status === "fulfilled" ? result.value : undefined,
   );
+  if (merge === undefined) return replies[0];
+  const merged = MERGES[merge](replies, parts, names);
   const failures = new Map<string, NodeFailure>();
   const applied: unknown[] = [];
-  for (const [index, part] of parts.entries()) {
+  for (const [index, { node, keys }] of parts.entries()) {
     const result = settled[index];
     if (result?.status === "rejected") {
-      failures.set(names[part.node] ?? "", failureOf(result.reason, part.keys));
+      failures.set(names[node] ?? "", failureOf(result.reason, keys));
     } else {
-      for (const key of part.keys) applied.push(key);
+      for (const key of keys) applied.push(key);
     }
   }
-  const merged = merge(parts, replies);
-  if (failures.size === 0) return merged;
+  const isEnough = merge === "some" && failures.size < parts.length;
+  if (failures.size === 0 || isEnough) return merged;
   throw new PartialFailureError(command, merged, failures, applied);
+}
+
+/** What the only part failed of; or what all servers answered alike, as to a wrong argument. */
+function commonRefusal(settled: readonly PromiseSettledResult<unknown>[]): unknown {
+  const [first, ...others] = settled;
+  if (first?.status !== "rejected") return undefined;
+  const { reason } = first;
+  const isCommon = others.every(
+    (other) =>
+      other.status === "rejected" &&
+      isReplyError(reason) &&
+      isReplyError(other.reason) &&
+      other.reason.message === reason.message,
+  );
+  return isCommon ? reason : undefined;
+}
+
+function isReplyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 /** What became of the part of a command that failed for a reason. */

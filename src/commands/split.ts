@@ -3,14 +3,8 @@ import { ShardisError } from "../errors.ts";
 import { checkKey } from "../keys.ts";
 import type { Placement } from "../placement/placement.ts";
 import { type Argument, toArgument, withPairs, withPrefix } from "./arguments.ts";
-import type { NodeCommand } from "./route.ts";
-import type { SplitPolicy } from "./table.ts";
-
-/** The part of a command that goes to one node. */
-export interface Part extends NodeCommand {
-  /** Of each key of the part, its position among the keys of the command. */
-  readonly positions: Uint32Array;
-}
+import type { Shape } from "./policies.ts";
+import type { Part } from "./request.ts";
 
 /**
  * Cuts a command into one for each node that owns any of its keys.
@@ -22,7 +16,7 @@ export interface Part extends NodeCommand {
 export function split(
   placement: Placement,
   prefix: string | undefined,
-  policy: SplitPolicy,
+  policy: { readonly shape: Shape },
   command: string,
   given: readonly Argument[],
 ): Part[] {

@@ -1,60 +1,70 @@
-/**
- * What shardis knows about commands beyond their key positions, which come from
- * the metadata of ioredis (`@ioredis/commands`). A new command is a row.
- */
+/** The one table of commands: what metadata says of each, and what shardis does with it. */
+import { FACTS, type Facts } from "./facts.ts";
+import { POLICIES, type Policy, RESPONSES } from "./policies.ts";
 
-/** How the arguments of a command are cut, and its replies made one. */
-export interface SplitPolicy {
-  /** `keys`: every argument is a key; `pairs`: keys and values in turn. */
-  readonly shape: "keys" | "pairs";
-  /** `each`: a reply for each key, in order; `sum`: numbers added; `ok`: all say OK. */
-  readonly merge: "each" | "sum" | "ok";
+/** A command. */
+export interface CommandRow {
+  /** Its name in lower case; with its subcommand, `config|get`, where that has a row. */
+  readonly name: string;
+  readonly access: "read" | "write" | "other";
+  /** Where its keys are: nowhere, first and nowhere else, at fixed places, or as options say. */
+  readonly keys: "none" | "first" | "fixed" | "options";
+  readonly policy: Policy;
+  /** How much of it happens at once. */
+  readonly atomicity: "atomic" | "per node" | "emulated" | "refused";
 }
 
-/** Commands whose keys are independent of each other: cut by node, and run side by side. */
-export const SPLIT_COMMANDS: ReadonlyMap<string, SplitPolicy> = new Map([
-  ["mget", { shape: "keys", merge: "each" }],
-  ["mset", { shape: "pairs", merge: "ok" }],
-  ["del", { shape: "keys", merge: "sum" }],
-  ["unlink", { shape: "keys", merge: "sum" }],
-  ["exists", { shape: "keys", merge: "sum" }],
-  ["touch", { shape: "keys", merge: "sum" }],
-]);
+const NODE: Policy = { kind: "node" };
+
+const ATOMICITY: Readonly<Record<Policy["kind"], CommandRow["atomicity"]>> = {
+  node: "atomic",
+  any: "atomic",
+  channel: "atomic",
+  subscribe: "per node",
+  split: "per node",
+  every: "per node",
+  special: "per node",
+  ship: "emulated",
+  move: "emulated",
+  steps: "emulated",
+  refuse: "refused",
+};
+
+const rows = new Map<string, CommandRow>();
+for (const [name, facts] of FACTS) {
+  const policy = POLICIES.get(name) ?? POLICIES.get(parent(name)) ?? derive(facts);
+  const [access, keys] = facts;
+  rows.set(name, { name, access, keys, policy, atomicity: ATOMICITY[policy.kind] });
+}
+
+/** Every command that is known, by name. */
+export const COMMANDS: ReadonlyMap<string, CommandRow> = rows;
 
 /**
- * Commands that change the connection they are sent on, which all commands to
- * its node share: refused, with the way out.
+ * The row of a command: of its subcommand, where that has one.
+ *
+ * @param command in lower case
  */
-export const CONNECTION_COMMANDS: ReadonlyMap<string, string> = new Map([
-  ...rows("redis.node(name).duplicate()", [
-    "monitor",
-    "psubscribe",
-    "psync",
-    "punsubscribe",
-    "replconf",
-    "ssubscribe",
-    "subscribe",
-    "sunsubscribe",
-    "sync",
-    "unsubscribe",
-  ]),
-  ...rows("redis.node(name), whose multi() and pipeline() belong to one node", [
-    "discard",
-    "exec",
-    "multi",
-    "unwatch",
-    "watch",
-  ]),
-  ...rows("redis.quit()", ["quit"]),
-  ...rows("the option db of the nodes", ["select"]),
-  ...rows("the options username and password of the nodes", ["auth"]),
-  ...rows("the option protocol of redisOptions", ["hello"]),
-  ...rows("redis.node(name)", ["asking", "client", "himport", "readonly", "readwrite", "reset"]),
-]);
+export function commandRow(command: string, args: readonly unknown[]): CommandRow | undefined {
+  const row = rows.get(command);
+  if (row === undefined || row.keys === "first") return row;
+  const [subcommand] = args;
+  if (typeof subcommand !== "string" && !Buffer.isBuffer(subcommand)) return row;
+  return rows.get(`${command}|${String(subcommand).toLowerCase()}`) ?? row;
+}
 
-/** Commands whose patterns name keys that only the server could work out. */
-export const SORT_COMMANDS: ReadonlySet<string> = new Set(["sort", "sort_ro"]);
+function derive([, keys, policy = ""]: Facts): Policy {
+  if (keys !== "none") return NODE;
+  const [request = "", response = ""] = policy.split(" ");
+  const merge = RESPONSES.get(response);
+  if (request.startsWith("all_") && merge !== undefined) return { kind: "every", merge };
+  return {
+    kind: "refuse",
+    wayOut: "redis.node(name), or redis.each for every node",
+    always: false,
+  };
+}
 
-function rows(wayOut: string, commands: readonly string[]): [string, string][] {
-  return commands.map((command) => [command, wayOut]);
+function parent(name: string): string {
+  return name.split("|")[0] ?? name;
 }

@@ -8,7 +8,7 @@
  * for the connection in a queue of ours, only until its time is up or the next
  * attempt to connect fails, and is handed to ioredis once, when it can be sent.
  */
-import { Command, type Redis } from "ioredis";
+import { Command, Pipeline, type Redis } from "ioredis";
 import { type ErrorCode, type ErrorDetails, ShardisError } from "../errors.ts";
 
 /** What bounds the commands of a connection. */
@@ -19,10 +19,15 @@ export interface ConnectionLimits {
   readonly maxQueuedCommands: number;
 }
 
-/** A command on its way. */
-interface Delivery {
+/** A command to be sent. */
+export interface Sendable {
   readonly command: Command;
+  /** Its keys as the user gave them, for errors. */
   readonly keys: readonly unknown[];
+}
+
+/** A command on its way. */
+interface Delivery extends Sendable {
   /** Whether it has been handed to the socket: from then on it may have run. */
   sent: boolean;
 }
@@ -43,6 +48,8 @@ export class Connection {
   /** Whether the connection that closes had been ready: if not, the attempt to connect failed. */
   #wasReady = false;
   #handshake: NodeJS.Timeout | undefined;
+  /** The socket that gathers what is written in this tick. */
+  #gathering: Redis["stream"] | undefined;
   /** Counts replies, so that a silent server can be told from a slow command. */
   #replies = 0;
   #lastError: Error | undefined;
@@ -105,8 +112,58 @@ export class Connection {
    *   that the server answered
    */
   send(command: Command, keys: readonly unknown[], wait = 0): Promise<unknown> {
-    const { commandTimeout } = this.#limits;
     const delivery = { command, keys, sent: false };
+    const promise = this.#settle(delivery, wait);
+    this.#dispatch(delivery);
+    if (wait > 0 && !delivery.sent) this.#limitWaiting(delivery);
+    return promise;
+  }
+
+  /** Sends commands one after another, in one write if that can be; each settles as from `send`. */
+  sendAll(commands: readonly Sendable[]): Promise<unknown>[] {
+    const deliveries = commands.map((sendable) => ({ ...sendable, sent: false }));
+    const promises = deliveries.map((delivery) => this.#settle(delivery, 0));
+    if (this.#waiting.size === 0 && !this.isClosed && this.#isWritable) {
+      const pipeline = new Pipeline(this.client);
+      for (const delivery of deliveries) {
+        delivery.sent = true;
+        pipeline.sendCommand(delivery.command);
+      }
+      pipeline.exec().catch(() => {});
+    } else {
+      for (const delivery of deliveries) this.#dispatch(delivery);
+    }
+    return promises;
+  }
+
+  /**
+   * Sends commands between MULTI and EXEC, in one write.
+   *
+   * @returns a result for each command; null if the server did not run them
+   */
+  async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+    const keys = commands.flatMap((command) => command.keys);
+    // Behind what waits, and with its bounds.
+    if (this.isClosed || !this.#isWritable || this.#waiting.size > 0) {
+      await this.send(new Command("ping"), keys);
+    }
+    const pipeline = this.client.multi();
+    if (!(pipeline instanceof Pipeline)) throw new TypeError("ioredis has other transactions");
+    for (const { command } of commands) pipeline.sendCommand(command);
+    const exec = new Command("exec");
+    const settled = this.#settle({ command: exec, keys, sent: true }, 0);
+    // If its time was up before, these answer with its own promise, which is handled where it is.
+    pipeline
+      .exec()
+      .then(exec.resolve, exec.reject)
+      .catch(() => {});
+    const results = await settled;
+    return Array.isArray(results) ? results : null;
+  }
+
+  /** What becomes of a command: its reply, or an error of ours or of the server. */
+  #settle(delivery: Delivery, wait: number): Promise<unknown> {
+    const { command } = delivery;
     const replies = this.#replies;
     const promise = command.promise.then(
       (reply) => {
@@ -119,10 +176,8 @@ export class Connection {
       },
     );
     if (wait < Number.POSITIVE_INFINITY) {
-      command.setTimeout(Math.min(wait + commandTimeout, LONGEST_TIMER));
+      command.setTimeout(Math.min(wait + this.#limits.commandTimeout, LONGEST_TIMER));
     }
-    this.#dispatch(delivery);
-    if (wait > 0 && !delivery.sent) this.#limitWaiting(delivery);
     return promise;
   }
 
@@ -174,6 +229,7 @@ export class Connection {
   #hand(delivery: Delivery): void {
     const { command } = delivery;
     if (command.isSettled) return;
+    this.#gather();
     try {
       const promise = this.client.sendCommand(command);
       delivery.sent = true;
@@ -185,6 +241,21 @@ export class Connection {
       const message = `${command.name} cannot be sent${because(error)}`;
       command.reject(this.#error("BAD_ARGUMENT", message, delivery, error));
     }
+  }
+
+  /**
+   * Has the socket gather what is written in this tick: a thousand commands are
+   * then one system call, and wake the server once.
+   */
+  #gather(): void {
+    const { stream } = this.client;
+    if (stream === this.#gathering) return;
+    this.#gathering = stream;
+    stream.cork();
+    process.nextTick(() => {
+      this.#gathering = undefined;
+      stream.uncork();
+    });
   }
 
   #flush(): void {

@@ -1,6 +1,6 @@
 /** One node: its connection, and more of them for commands that block. */
 import { Command, Redis, type RedisOptions } from "ioredis";
-import { Connection, type ConnectionLimits } from "./connection.ts";
+import { Connection, type ConnectionLimits, type Sendable } from "./connection.ts";
 import type { ReadNode } from "./node-options.ts";
 
 /** A node, as a user sees it. */
@@ -30,6 +30,11 @@ const DEFAULTS: RedisOptions = {
 /** Idle connections for blocking commands that are kept for the next one. */
 const MOST_IDLE = 4;
 
+/** Whether a command may wait on the server. */
+export function isBlocking(command: string): boolean {
+  return Command.checkFlag("BLOCKING_COMMANDS", command);
+}
+
 export class Node {
   readonly name: string;
   readonly description: NodeDescription;
@@ -56,12 +61,31 @@ export class Node {
    * goes on a connection of its own, as it would hold up all others.
    */
   send(command: Command, keys: readonly unknown[]): Promise<unknown> {
-    if (Command.checkFlag("BLOCKING_COMMANDS", command.name)) {
+    if (isBlocking(command.name)) {
       const wait = command.extractBlockingTimeout();
       // Not a number: XREAD without BLOCK, say.
       if (typeof wait === "number") return this.#sendBlocking(command, keys, wait);
     }
     return this.connection.send(command, keys);
+  }
+
+  /**
+   * Another connection to the node, for what needs one of its own: a promise of
+   * it settles as soon as the connection fails, or its time is up.
+   */
+  duplicate(): Redis {
+    const { commandTimeout } = this.#limits;
+    return this.client.duplicate({ lazyConnect: false, commandTimeout });
+  }
+
+  /** Sends commands that do not block one after another, in one write if that can be. */
+  sendAll(commands: readonly Sendable[]): Promise<unknown>[] {
+    return this.connection.sendAll(commands);
+  }
+
+  /** Runs commands as one transaction; null if the server did not run them. */
+  transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+    return this.connection.transact(commands);
   }
 
   async #sendBlocking(command: Command, keys: readonly unknown[], wait: number): Promise<unknown> {

@@ -1,0 +1,107 @@
+/** The page of `docs/commands.md`, made of the command table. */
+import type { Merge, Policy } from "../src/commands/policies.ts";
+import { COMMANDS, type CommandRow } from "../src/commands/table.ts";
+
+const MERGES: Readonly<Record<Merge, string>> = {
+  each: "a reply for each key, in their order",
+  sum: "the sum",
+  least: "the least",
+  all: "whether all say so",
+  same: "the reply of the first, if all succeed",
+  some: "the reply of one that succeeds",
+  list: "one list after another",
+  text: "one text after another",
+};
+
+function strategy(policy: Policy): string {
+  switch (policy.kind) {
+    case "node":
+      return "the node of its keys";
+    case "split":
+      return `cut by node; ${MERGES[policy.merge]}`;
+    case "ship":
+      return policy.written === "none"
+        ? "the node that has most of its keys, with copies of the others"
+        : `the node of its ${policy.written} key, which it writes, with copies of the others`;
+    case "move":
+      return "the nodes of its two keys, step by step";
+    case "steps":
+      return policy.name === "probe"
+        ? "the nodes of its keys, one after another"
+        : "the nodes of its keys, at once; without BLOCK";
+    case "channel":
+      return "the node that the channel is placed on";
+    case "subscribe":
+      return "connections of its own, to the nodes of the channels, or to all for patterns";
+    case "every":
+      return `every node; ${MERGES[policy.merge]}`;
+    case "any":
+      return "the first node";
+    case "special":
+      return policy.name === "scan"
+        ? "every node, one after another"
+        : "a node by its share of keys";
+    case "refuse":
+      return `refused: use ${policy.wayOut}`;
+  }
+}
+
+function section(title: string, rows: readonly CommandRow[]): string {
+  const lines = rows.map(
+    ({ name, access, policy, atomicity }) =>
+      `| \`${name.replace("|", " ")}\` | ${access} | ${strategy(policy)} | ${atomicity} |`,
+  );
+  return [
+    `## ${title}`,
+    "",
+    "| command | access | runs on | atomicity |",
+    "| --- | --- | --- | --- |",
+    ...lines,
+  ].join("\n");
+}
+
+/** The whole page. */
+export function describeCommands(): string {
+  const rows = [...COMMANDS.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const of = (...kinds: Policy["kind"][]) =>
+    rows.filter(({ policy }) => kinds.includes(policy.kind));
+  return [
+    `# Commands
+
+What shardis does with each command. Generated from the command table by
+\`npm run generate:commands\`; a test holds it to be current.
+
+A command whose keys all lie on one node goes there unchanged, and is as atomic as it
+is in Redis. \`per node\` is atomic on each node, and not over all of them. Commands
+with \`emulated\` run on one node, which has copies of the keys of others for a moment;
+where all keys lie on one node they too are atomic. Commands
+that are refused reject with \`UNSUPPORTED\`, and those whose keys lie on several nodes
+with \`CROSS_NODE\`; neither is sent.
+
+Where a reply differs from that of one Redis:
+
+- \`scan\` has cursors of its own, which end with \`"0"\` as always.
+- \`info\` is the texts of all nodes, each below a line \`# Node name\`.
+- \`slowlog get\`, \`keys\` have the entries of one node after those of another.
+- \`dbsize\` also counts short-lived keys of shardis' own, for the moment until they are
+  dropped; \`keys\`, \`scan\` and \`randomkey\` leave them out.
+- \`script exists\` is 1 only where every node knows the script.
+- \`keys\` and \`scan\` take patterns as they are, without the \`keyPrefix\`, and keys come
+  back as they are stored.
+- A transaction takes no command for all nodes, and what blocks does not block in it. In a
+  pipeline a blocking command waits for the replies to what came before it.
+- Where all servers refuse a command alike, that is its error; where only some nodes fail,
+  it is a \`PartialFailureError\` with what the others answered.
+- A count of keys that no command could have, such as 0, is refused before a server sees
+  it, with a code of shardis' own.
+- \`sort\` with \`BY\` or \`GET\` patterns is refused: they name keys that may lie anywhere.`,
+    section(
+      "Over several nodes",
+      of("split", "ship", "move", "steps", "channel", "subscribe", "every", "special"),
+    ),
+    section("On one node that need not be chosen", of("any")),
+    section("On the node of their keys", of("node")),
+    section("Refused", of("refuse")),
+    "",
+  ].join("\n\n");
+}

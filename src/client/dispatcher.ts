@@ -1,0 +1,225 @@
+/** Carries commands out: takes them apart, sends the parts, and makes the replies one. */
+import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
+import type { Recovery } from "../commands/emulate/journal.ts";
+import { Mover } from "../commands/emulate/move.ts";
+import { popFirst } from "../commands/emulate/probe.ts";
+import { readCursor, withoutCopies, writeCursor } from "../commands/emulate/scan.ts";
+import { OWN_KEYS, type SendBatch, shipAndRun } from "../commands/emulate/ship.ts";
+import { readStreams } from "../commands/emulate/streams.ts";
+import { LearnedCommands } from "../commands/learn.ts";
+import { mergeSettled } from "../commands/merge.ts";
+import {
+  type PartedRequest,
+  type Request,
+  type Territory,
+  takeApart,
+  takeToOwner,
+} from "../commands/request.ts";
+import { type CommandRow, commandRow } from "../commands/table.ts";
+import { ShardisError } from "../errors.ts";
+import type { Sendable } from "../topology/connection.ts";
+import type { Node } from "../topology/node.ts";
+
+/** How often RANDOMKEY is asked again for a key that is not our own. */
+const MOST_DRAWS = 16;
+
+/** A part of a command, made and ready to be sent. */
+export interface MadePart extends Sendable {
+  readonly node: number;
+}
+
+/** A command whose parts have been made: if one cannot be, none is sent. */
+export interface MadeRequest {
+  readonly request: PartedRequest;
+  readonly parts: readonly MadePart[];
+}
+
+const STEPS = { probe: popFirst, streams: readStreams };
+
+/** What carries the commands of views and pipelines out. */
+export interface Carrier {
+  readonly territory: Territory;
+  run(name: string, args: readonly Argument[], encoding: ReplyEncoding): Promise<unknown>;
+  /**
+   * A command made ready to be sent, for those who send it themselves; undefined
+   * if it takes several steps, or must be asked about.
+   */
+  prepare(
+    name: string,
+    args: readonly Argument[],
+    encoding: ReplyEncoding,
+  ): MadeRequest | undefined;
+  /** The one reply of a command, of those of its parts. */
+  replyTo(request: PartedRequest, replies: readonly Promise<unknown>[]): Promise<unknown>;
+  nodeAt(index: number): Node;
+}
+
+export class Dispatcher implements Carrier {
+  readonly nodes: readonly Node[];
+  readonly territory: Territory;
+  readonly #learned = new LearnedCommands((args) => this.#askAnyone(args));
+
+  readonly #mover: Mover;
+
+  constructor(nodes: readonly Node[], territory: Territory) {
+    this.nodes = nodes;
+    this.territory = territory;
+    this.#mover = new Mover(this.#sendBatch, territory.placement.nodes);
+  }
+
+  /**
+   * Carries a command out.
+   *
+   * @param name in any case
+   * @param args flat, as the user gave them
+   * @param check what may still refuse it, before anything is sent
+   */
+  async run(
+    name: string,
+    args: readonly Argument[],
+    encoding: ReplyEncoding,
+    check?: (request: Request) => void,
+  ): Promise<unknown> {
+    const command = name.toLowerCase();
+    const row = commandRow(command, args);
+    if (row?.policy.kind === "special") return this.runSpecial(row.policy.name, args, encoding);
+    const request =
+      row === undefined
+        ? takeToOwner(this.territory, command, args, await this.#learned.positions(command, args))
+        : takeApart(this.territory, row, command, args);
+    check?.(request);
+    return this.carryOut(request, name, encoding);
+  }
+
+  /** Carries out what has been taken apart. */
+  async carryOut(request: Request, name: string, encoding: ReplyEncoding): Promise<unknown> {
+    if (request.kind === "shipment") {
+      // By the name as it was given: ioredis shapes replies by it.
+      return shipAndRun({ ...request.shipment, command: name }, this.#sendBatch, encoding);
+    }
+    if (request.kind === "steps") {
+      const placed = { ...request.shipment, command: name };
+      return STEPS[request.name](placed, this.#sendBatch, encoding);
+    }
+    if (request.kind === "move") return this.#mover.run(request.shipment, encoding);
+    const { parts } = this.make(request, name, encoding);
+    const replies = parts.map(async ({ node, command, keys }) =>
+      this.nodeAt(node).send(command, keys),
+    );
+    return this.replyTo(request, replies);
+  }
+
+  prepare(
+    name: string,
+    args: readonly Argument[],
+    encoding: ReplyEncoding,
+  ): MadeRequest | undefined {
+    const command = name.toLowerCase();
+    const row = commandRow(command, args);
+    if (row === undefined || row.policy.kind === "special") return undefined;
+    const request = takeApart(this.territory, row, command, args);
+    return request.kind === "parts" ? this.make(request, name, encoding) : undefined;
+  }
+
+  make(request: PartedRequest, name: string, encoding: ReplyEncoding): MadeRequest {
+    const parts = request.parts.map(({ node, args, keys }) => ({
+      node,
+      command: toCommand(name, args, encoding),
+      keys,
+    }));
+    return { request, parts };
+  }
+
+  async replyTo(request: PartedRequest, replies: readonly Promise<unknown>[]): Promise<unknown> {
+    if (request.merge === undefined) return replies[0];
+    const settled = await Promise.allSettled(replies);
+    const merged = mergeSettled(request, settled, this.territory.placement.nodes);
+    return request.command === "keys" ? withoutCopies(merged) : merged;
+  }
+
+  /** @throws ShardisError `UNSUPPORTED` for a command that is not known */
+  rowOf(command: string, args: readonly Argument[]): CommandRow {
+    const row = commandRow(command, args);
+    if (row !== undefined) return row;
+    throw new ShardisError(
+      "UNSUPPORTED",
+      `${command} is not among the commands whose keys shardis knows: send it to one node with ` +
+        "redis.by(key).call(…) or redis.node(name).call(…)",
+      { command },
+    );
+  }
+
+  runSpecial(
+    name: "scan" | "randomkey",
+    args: readonly Argument[],
+    encoding: ReplyEncoding,
+  ): Promise<unknown> {
+    return name === "scan" ? this.#scan(args, encoding) : this.#randomKey(encoding);
+  }
+
+  /**
+   * Finishes what crashed clients have left unfinished between two nodes.
+   *
+   * @param lease how many milliseconds it must have been untouched; half a minute, if left out
+   */
+  recover(lease?: number): Promise<Recovery> {
+    return this.#mover.recover(lease);
+  }
+
+  nodeAt(index: number): Node {
+    const node = this.nodes[index];
+    if (node === undefined) throw new RangeError(`there is no node ${index}`);
+    return node;
+  }
+
+  /** Asks one node after another, until one answers. */
+  async #askAnyone(args: Argument[]): Promise<unknown> {
+    let failure: unknown;
+    for (const node of this.nodes) {
+      try {
+        return await node.send(toCommand("command", args, null), []);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #scan(given: readonly Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const { node, args } = readCursor(this.nodes.length, given);
+    const reply = await this.nodeAt(node).send(toCommand("scan", args, encoding), []);
+    return writeCursor(this.nodes.length, node, reply);
+  }
+
+  /** Keys of our own are passed over, as `keys` and `scan` leave them out. */
+  async #randomKey(encoding: ReplyEncoding): Promise<unknown> {
+    for (let draw = 1; draw <= MOST_DRAWS; draw++) {
+      const key = await this.#drawKey(encoding);
+      if (!OWN_KEYS.test(String(key))) return key;
+    }
+    return null;
+  }
+
+  /** A node is chosen by how many keys it has, so that every key is as likely as any other. */
+  async #drawKey(encoding: ReplyEncoding): Promise<unknown> {
+    const sizes = await Promise.all(
+      this.nodes.map(async (node) => Number(await node.send(toCommand("dbsize", [], "utf8"), []))),
+    );
+    let left = Math.random() * sizes.reduce((sum, size) => sum + size, 0);
+    for (const [index, size] of sizes.entries()) {
+      left -= size;
+      if (left >= 0 || size === 0) continue;
+      return this.nodeAt(index).send(toCommand("randomkey", [], encoding), []);
+    }
+    return null;
+  }
+
+  readonly #sendBatch: SendBatch = async (index, commands, encoding) => {
+    const node = this.nodeAt(index);
+    const deliveries = commands.map(([name, ...args]) => ({
+      command: toCommand(name, args, encoding),
+      keys: [],
+    }));
+    return Promise.allSettled(node.sendAll(deliveries));
+  };
+}

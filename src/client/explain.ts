@@ -1,0 +1,98 @@
+/** What would become of a command, without sending it. */
+import type { Argument } from "../commands/arguments.ts";
+import { moveRoundTrips } from "../commands/emulate/move.ts";
+import { type Request, takeApart } from "../commands/request.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+
+/** How a command would be carried out. */
+export interface CommandExplanation {
+  readonly command: string;
+  /**
+   * `node`: on the node of its keys, unchanged; `split`: cut by node; `ship`: on
+   * one node, with copies of keys from others; `move`: from one node to another;
+   * `steps`: asked of several nodes; `every`: on every node; `any`: on the first;
+   * `special`: by code of its own.
+   */
+  readonly strategy: "node" | "split" | "ship" | "move" | "steps" | "every" | "any" | "special";
+  /** The names of the nodes it would be sent to. */
+  readonly nodes: readonly string[];
+  /** How often an answer is waited for before the next step. */
+  readonly roundTrips: number;
+  /**
+   * `atomic`: at once; `per node`: at once on each node; `emulated`: in several
+   * steps, which others may see between.
+   */
+  readonly atomicity: "atomic" | "per node" | "emulated";
+  /** What would make it atomic, if it is not. */
+  readonly hint?: string;
+}
+
+const HINT = "give its keys a common hash tag, such as {user:1}, and it runs on one node";
+
+const STRATEGIES = { shipment: "ship", move: "move", steps: "steps" } as const;
+
+function roundTripsOf(request: Exclude<Request, { kind: "parts" }>): number {
+  switch (request.kind) {
+    case "shipment":
+      return SHIP_ROUND_TRIPS;
+    case "move":
+      return moveRoundTrips(request.command);
+    case "steps":
+      return request.name === "streams" ? 1 : new Set(ownersOf(request)).size;
+  }
+}
+
+function ownersOf({ shipment }: Exclude<Request, { kind: "parts" }>): number[] {
+  return shipment.keys.map(({ owner }) => owner);
+}
+
+/** DUMP, RESTORE, and the command. */
+const SHIP_ROUND_TRIPS = 3;
+
+/**
+ * Explains a command.
+ *
+ * @throws ShardisError as the command itself would
+ */
+export function explainCommand(
+  dispatcher: Dispatcher,
+  name: string,
+  args: readonly Argument[],
+): CommandExplanation {
+  const command = name.toLowerCase();
+  const row = dispatcher.rowOf(command, args);
+  const names = dispatcher.territory.placement.nodes;
+  if (row.policy.kind === "special") {
+    return {
+      command,
+      strategy: "special",
+      nodes: names,
+      roundTrips: row.policy.name === "scan" ? 1 : 2,
+      atomicity: "per node",
+    };
+  }
+  const request = takeApart(dispatcher.territory, row, command, args);
+  const nodesOf = (indexes: readonly number[]) =>
+    [...new Set(indexes)].map((index) => names[index] ?? "");
+  if (request.kind !== "parts") {
+    return {
+      command,
+      strategy: STRATEGIES[request.kind],
+      nodes: nodesOf(ownersOf(request)),
+      roundTrips: roundTripsOf(request),
+      atomicity: "emulated",
+      hint: HINT,
+    };
+  }
+  const { kind } = row.policy;
+  const isAlone = request.parts.length === 1;
+  const strategy = kind === "every" || kind === "any" ? kind : isAlone ? "node" : "split";
+  return {
+    command,
+    strategy,
+    nodes: nodesOf(request.parts.map(({ node }) => node)),
+    roundTrips: 1,
+    atomicity: isAlone ? "atomic" : "per node",
+    ...(strategy === "split" ? { hint: HINT } : {}),
+  };
+}

@@ -1,0 +1,40 @@
+/** Commands pinned to one node, whatever their keys. */
+import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
+import { pinToNode } from "../commands/pin.ts";
+import type { PartedRequest, Territory } from "../commands/request.ts";
+import type { Node } from "../topology/node.ts";
+import type { Carrier, MadeRequest } from "./dispatcher.ts";
+
+/** Carries commands out on one node. Keys get their prefix, and are not placed. */
+export class PinnedCarrier implements Carrier {
+  readonly territory: Territory;
+  readonly #node: Node;
+
+  constructor(node: Node, territory: Territory) {
+    this.#node = node;
+    this.territory = territory;
+  }
+
+  async run(name: string, given: readonly Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const { args, keys } = pinToNode(this.territory.prefix, name.toLowerCase(), given);
+    return this.#node.send(toCommand(name, args, encoding), keys);
+  }
+
+  prepare(name: string, given: readonly Argument[], encoding: ReplyEncoding): MadeRequest {
+    const command = name.toLowerCase();
+    const part = { node: 0, ...pinToNode(this.territory.prefix, command, given) };
+    const made = { node: 0, command: toCommand(name, part.args, encoding), keys: part.keys };
+    return {
+      request: { kind: "parts", command, parts: [part], merge: undefined },
+      parts: [made],
+    };
+  }
+
+  async replyTo(_: PartedRequest, [reply]: readonly Promise<unknown>[]): Promise<unknown> {
+    return reply;
+  }
+
+  nodeAt(): Node {
+    return this.#node;
+  }
+}

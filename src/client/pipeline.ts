@@ -1,0 +1,154 @@
+/**
+ * Pipelines over all nodes: commands are collected, sent with one write for each
+ * node, and answered in the order of the calls.
+ */
+import type { ChainableCommander } from "ioredis";
+import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
+import { ShardisError } from "../errors.ts";
+import { isBlocking } from "../topology/node.ts";
+import type { Carrier, MadePart, MadeRequest } from "./dispatcher.ts";
+import { attachCommands, type Callback, withCallback } from "./methods.ts";
+import { attachScriptsToPipeline, type ScriptDefinition } from "./scripts.ts";
+
+/** What a command of a pipeline came to, as in ioredis. */
+export type PipelineResult = [error: Error | null, result: unknown];
+
+/** A command of a pipeline. */
+export interface Entry {
+  readonly name: string;
+  readonly args: Argument[];
+  readonly encoding: ReplyEncoding;
+  readonly callback: Callback | undefined;
+}
+
+/** A command that is sent together with those before and after it. */
+interface Batched {
+  readonly made: MadeRequest;
+  readonly settle: (reply: Promise<unknown>) => void;
+}
+
+/**
+ * A pipeline over all nodes. Each command has its own result and its own error;
+ * a node that is down fails its commands, and no others.
+ *
+ * @example
+ * await redis.pipeline().set("a", "1").incr("b").exec(); // [[null, "OK"], [null, 1]]
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: attachCommands gives it the methods
+export class ShardedPipeline {
+  protected readonly carrier: Carrier;
+  protected readonly entries: Entry[] = [];
+
+  /** @internal */
+  constructor(carrier: Carrier, scripts: ReadonlyMap<string, ScriptDefinition> = new Map()) {
+    this.carrier = carrier;
+    attachScriptsToPipeline(this, scripts);
+  }
+
+  /** How many commands it has. */
+  get length(): number {
+    return this.entries.length;
+  }
+
+  /** @internal */
+  add(entry: Entry): void {
+    this.entries.push(entry);
+  }
+
+  /** Adds commands given as arrays of a method's name and its arguments. */
+  addBatch(commands: readonly unknown[][]): this {
+    for (const [name, ...args] of commands) {
+      const method: unknown = Reflect.get(this, String(name));
+      if (typeof method !== "function") {
+        throw new ShardisError("BAD_ARGUMENT", `a pipeline has no command ${String(name)}`);
+      }
+      method.apply(this, args);
+    }
+    return this;
+  }
+
+  /** Sends the commands; rejects for none of their errors. */
+  exec(
+    callback?: (error: Error | null | undefined, results?: PipelineResult[] | null) => void,
+  ): Promise<PipelineResult[] | null> {
+    const results = this.carryOut();
+    withCallback(results, callback);
+    return results;
+  }
+
+  protected async carryOut(): Promise<PipelineResult[] | null> {
+    const results: Promise<PipelineResult>[] = [];
+    let batch: Batched[] = [];
+    for (const entry of this.entries) {
+      const prepared = this.#prepare(entry);
+      if ("made" in prepared) {
+        const reply = new Promise((settle) => batch.push({ made: prepared.made, settle }));
+        results.push(outcome(entry, reply));
+        continue;
+      }
+      // What takes several steps must see what came before, and be seen by what comes after.
+      this.#send(batch);
+      batch = [];
+      // What blocks has a connection of its own, and could overtake them.
+      if (isBlocking(entry.name.toLowerCase())) await Promise.all(results);
+      const result = outcome(entry, prepared.alone());
+      results.push(result);
+      await result;
+    }
+    this.#send(batch);
+    return Promise.all(results);
+  }
+
+  #prepare({ name, args, encoding }: Entry): { made: MadeRequest } | { alone(): Promise<unknown> } {
+    try {
+      // Between MULTI and EXEC nothing blocks; here it would hold up what comes after it.
+      const blocks = isBlocking(name.toLowerCase());
+      const made = blocks ? undefined : this.carrier.prepare(name, args, encoding);
+      return made === undefined
+        ? { alone: () => this.carrier.run(name, args, encoding) }
+        : { made };
+    } catch (error) {
+      return { alone: () => Promise.reject(error) };
+    }
+  }
+
+  /** Sends the parts of all commands, those of each node together. */
+  #send(batch: readonly Batched[]): void {
+    const byNode = new Map<number, MadePart[]>();
+    for (const part of batch.flatMap(({ made }) => made.parts)) {
+      const parts = byNode.get(part.node);
+      if (parts === undefined) byNode.set(part.node, [part]);
+      else parts.push(part);
+    }
+    const replies = new Map<MadePart, Promise<unknown>>();
+    for (const [node, parts] of byNode) {
+      const promises = this.carrier.nodeAt(node).sendAll(parts);
+      for (const [index, part] of parts.entries()) {
+        replies.set(part, promises[index] ?? Promise.resolve());
+      }
+    }
+    for (const { made, settle } of batch) {
+      const ofParts = made.parts.map((part) => replies.get(part) ?? Promise.resolve());
+      settle(this.carrier.replyTo(made.request, ofParts));
+    }
+  }
+}
+
+export interface ShardedPipeline extends ChainableCommander {}
+
+attachCommands(ShardedPipeline.prototype, (pipeline, name, args, encoding, callback) => {
+  pipeline.add({ name, args, encoding, callback });
+  return pipeline;
+});
+
+/** What became of a command, which nobody need catch. */
+function outcome({ callback }: Entry, promise: Promise<unknown>): Promise<PipelineResult> {
+  withCallback(promise, callback);
+  return promise.then(
+    (result): PipelineResult => [null, result],
+    (error): PipelineResult => [
+      error instanceof Error ? error : new Error(String(error)),
+      undefined,
+    ],
+  );
+}

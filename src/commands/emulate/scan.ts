@@ -1,0 +1,50 @@
+/**
+ * SCAN over all nodes, one after another. A cursor is that of a node and the
+ * node, in one number: `cursor × nodes + node`. So it is text of digits, as a
+ * client expects, and "0" both begins and ends, as in Redis. (Redis' cursors
+ * have 64 bits, so these may have more.)
+ */
+import { ShardisError } from "../../errors.ts";
+import { describe } from "../../keys.ts";
+import type { Argument } from "../arguments.ts";
+import { OWN_KEYS } from "./ship.ts";
+
+/** One SCAN of one node. */
+export interface NodeScan {
+  readonly node: number;
+  readonly args: Argument[];
+}
+
+/**
+ * Which node a cursor means, and with which cursor of its own.
+ *
+ * @throws ShardisError `BAD_ARGUMENT` if no scan over these nodes gave it
+ */
+export function readCursor(nodes: number, [cursor, ...options]: readonly Argument[]): NodeScan {
+  const text = String(cursor);
+  if (!/^\d{1,40}$/.test(text)) {
+    throw new ShardisError("BAD_ARGUMENT", `${describe(cursor)} is no cursor of scan`, {
+      command: "scan",
+    });
+  }
+  const number = BigInt(text);
+  const node = Number(number % BigInt(nodes));
+  return { node, args: [String(number / BigInt(nodes)), ...options] };
+}
+
+/** The reply of a node, with the cursor that goes on from there. */
+export function writeCursor(nodes: number, node: number, reply: unknown): unknown {
+  if (!Array.isArray(reply)) return reply;
+  const [cursor, keys] = reply;
+  const own = BigInt(String(cursor));
+  // A node that is done is followed by the start of the next, the last by the end.
+  const next = own === 0n ? BigInt((node + 1) % nodes) : own * BigInt(nodes) + BigInt(node);
+  const text = String(next);
+  return [Buffer.isBuffer(cursor) ? Buffer.from(text) : text, withoutCopies(keys)];
+}
+
+/** Keys without our own: copies, and what is about moves. */
+export function withoutCopies(keys: unknown): unknown {
+  if (!Array.isArray(keys)) return keys;
+  return keys.filter((key) => !OWN_KEYS.test(String(key)));
+}

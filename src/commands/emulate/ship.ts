@@ -1,0 +1,146 @@
+/**
+ * Ship and run: the keys that a command reads elsewhere are copied, as
+ * short-lived keys, to the node where it runs, and the server itself does the
+ * work. So the reply is the server's own, whatever the command.
+ *
+ * A copy is a DUMP that is RESTOREd: bytes and types arrive as they were, also
+ * the wrong types that the command shall refuse. A key that is written is never
+ * copied: the command runs where it lies, and replaces it as it always does.
+ */
+import { randomBytes } from "node:crypto";
+import { ShardisError } from "../../errors.ts";
+import type { Argument } from "../arguments.ts";
+
+/** What the names of our own keys begin with. */
+export const OWN_PREFIX = "shardis:";
+
+/** The kinds of our own keys, after that prefix; `keys` and `scan` leave them out. */
+export const OWN_KEYS: RegExp = new RegExp(`^${OWN_PREFIX}(copy|journal|mark|done|kept)(:|$)`);
+
+const COPY_PREFIX = `${OWN_PREFIX}copy:`;
+
+/** In milliseconds: what a crash left behind is gone after it. */
+const COPY_LIFE = 60_000;
+
+/** A key of a command that shall be shipped. */
+export interface ShippedKey {
+  /** Its position among the arguments. */
+  readonly position: number;
+  /** The index of the node where it lies. */
+  readonly owner: number;
+  /** As it goes on the wire. */
+  readonly key: string | Buffer;
+}
+
+/** A command with keys on several nodes. */
+export interface Shipment {
+  readonly command: string;
+  readonly args: readonly Argument[];
+  readonly keys: readonly ShippedKey[];
+  /** The position among `keys` of the one that is written, if one is. */
+  readonly written: number | undefined;
+  /** The keys as the user gave them. */
+  readonly given: readonly unknown[];
+}
+
+/** Sends commands to a node, one after another in one batch, and waits for all replies. */
+export type SendBatch = (
+  node: number,
+  commands: readonly (readonly [command: string, ...args: Argument[]])[],
+  encoding: "utf8" | null,
+) => Promise<PromiseSettledResult<unknown>[]>;
+
+let copies = 0;
+const token = randomBytes(6).toString("hex");
+
+/**
+ * Runs a command on one node with copies of the keys that lie on others.
+ *
+ * @returns the reply of the server
+ * @throws the error of the server, or of the node that could not be reached;
+ *   nothing has been written then, unless the error says otherwise
+ */
+export async function shipAndRun(
+  shipment: Shipment,
+  send: SendBatch,
+  encoding: "utf8" | null,
+): Promise<unknown> {
+  const target = chooseNode(shipment);
+  const foreign = distinct(shipment.keys.filter(({ owner }) => owner !== target));
+  const payloads = await dump(shipment, foreign, send);
+  const names = new Map<string, string>();
+  const restores: (readonly [string, ...Argument[]])[] = [];
+  for (const key of foreign) {
+    const name = `${COPY_PREFIX}${token}:${copies++}`;
+    names.set(identity(key), name);
+    const payload = payloads.get(key);
+    // A key that does not exist has no copy; its stand-in does not exist either.
+    if (payload !== undefined) restores.push(["restore", name, COPY_LIFE, payload]);
+  }
+  if (restores.length > 0) await succeed(shipment, send(target, restores, "utf8"));
+  const args = [...shipment.args];
+  for (const key of shipment.keys) {
+    args[key.position] = names.get(identity(key)) ?? key.key;
+  }
+  const copied = restores.map(([, name]) => name ?? "");
+  const cleanup = copied.length > 0 ? [["unlink", ...copied] as const] : [];
+  const [reply] = await send(target, [[shipment.command, ...args], ...cleanup], encoding);
+  if (reply?.status === "rejected") throw reply.reason;
+  return reply?.value;
+}
+
+/** The node of the key that is written; else the one that has most keys already. */
+function chooseNode({ keys, written }: Shipment): number {
+  const fixed = written === undefined ? undefined : keys[written];
+  if (fixed !== undefined) return fixed.owner;
+  const counts = new Map<number, number>();
+  for (const { owner } of keys) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  const [[most] = [0]] = [...counts].sort(([, a], [, b]) => b - a);
+  return most;
+}
+
+async function dump(
+  shipment: Shipment,
+  keys: readonly ShippedKey[],
+  send: SendBatch,
+): Promise<Map<ShippedKey, Buffer>> {
+  const owners = new Set(keys.map(({ owner }) => owner));
+  const payloads = new Map<ShippedKey, Buffer>();
+  await Promise.all(
+    [...owners].map(async (owner) => {
+      const group = keys.filter((key) => key.owner === owner);
+      const dumps = group.map(({ key }) => ["dump", key] as const);
+      const replies = await succeed(shipment, send(owner, dumps, null));
+      for (const [index, key] of group.entries()) {
+        const payload = replies[index];
+        if (Buffer.isBuffer(payload)) payloads.set(key, payload);
+      }
+    }),
+  );
+  return payloads;
+}
+
+/** The replies to a step before the command, which does not run if any part of the step fails. */
+async function succeed(
+  { command, given }: Shipment,
+  step: Promise<PromiseSettledResult<unknown>[]>,
+): Promise<unknown[]> {
+  return (await step).map((result) => {
+    if (result.status === "fulfilled") return result.value;
+    const { reason } = result;
+    if (!(reason instanceof ShardisError)) throw reason;
+    const message = `${command} has not run: ${reason.message}`;
+    const { node } = reason;
+    const details = { node, command, keys: given, sent: false, cause: reason };
+    throw new ShardisError(reason.code, message, details);
+  });
+}
+
+function distinct(keys: readonly ShippedKey[]): ShippedKey[] {
+  return [...new Map(keys.map((key) => [identity(key), key])).values()];
+}
+
+/** The same for a text and for its bytes, unless these are placed apart. */
+function identity({ key, owner }: ShippedKey): string {
+  return `${owner} ${Buffer.from(key).toString("latin1")}`;
+}

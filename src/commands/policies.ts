@@ -1,0 +1,111 @@
+/**
+ * What shardis does with commands that ask for more than to be sent to the node
+ * of their keys. A new command is a row. What Redis' own metadata says of a
+ * command needs none: see `facts.ts`.
+ */
+
+/** How a command is carried out over several nodes. */
+export type Policy =
+  /** On the node where all its keys lie; refused if they do not lie on one. */
+  | { readonly kind: "node" }
+  /** Cut into one command for each node that owns any of its keys. */
+  | { readonly kind: "split"; readonly shape: Shape; readonly merge: Merge }
+  /**
+   * On one node, with copies of the keys that lie on others: see `emulate/ship.ts`.
+   * `written` says which of its keys it writes, which is never a copy.
+   */
+  | { readonly kind: "ship"; readonly written: "none" | "first" | "last" }
+  /** From its first key to its second, step by step and by a journal: see `emulate/move.ts`. */
+  | { readonly kind: "move" }
+  /** Asked of the nodes of its keys in several steps: see `emulate/probe.ts`, `emulate/streams.ts`. */
+  | { readonly kind: "steps"; readonly name: "probe" | "streams" }
+  /** On the node that the name of a channel, its first argument, is placed on. */
+  | { readonly kind: "channel" }
+  /** On connections of their own: see `client/subscriptions.ts`. Refused on a given node. */
+  | { readonly kind: "subscribe" }
+  /** Sent to every node. */
+  | { readonly kind: "every"; readonly merge: Merge }
+  /** Sent to the first node, as all would answer alike. */
+  | { readonly kind: "any" }
+  /** Carried out by code of its own. */
+  | { readonly kind: "special"; readonly name: "scan" | "randomkey" }
+  /**
+   * Refused, with the way out. `always` is refused on a given node too: what
+   * changes a connection, which all commands to its node share.
+   */
+  | { readonly kind: "refuse"; readonly wayOut: string; readonly always: boolean };
+
+/** `keys`: every argument is a key; `pairs`: keys and values in turn. */
+export type Shape = "keys" | "pairs";
+
+/**
+ * How the replies of nodes become one: `each` a reply for each key, in order;
+ * `sum`, `least` and `all` of numbers, of arrays place by place; `same` the
+ * reply of the first, as all succeeded alike; `some` the reply of any that
+ * succeeded; `list` arrays one after another; `text` one text after another.
+ */
+export type Merge = "each" | "sum" | "least" | "all" | "same" | "some" | "list" | "text";
+
+const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
+  [{ kind: "split", shape: "keys", merge: "each" }, "mget"],
+  [{ kind: "split", shape: "pairs", merge: "same" }, "mset"],
+  [{ kind: "split", shape: "keys", merge: "sum" }, "del exists touch unlink"],
+
+  [
+    { kind: "ship", written: "none" },
+    "lcs pfcount sdiff sdiffcard sinter sintercard sunion sunioncard zdiff zinter zintercard zunion",
+  ],
+  [
+    { kind: "ship", written: "first" },
+    "bitop geosearchstore pfmerge sdiffstore sinterstore sunionstore zdiffstore zinterstore " +
+      "zrangestore zunionstore",
+  ],
+  [{ kind: "ship", written: "last" }, "georadius georadiusbymember sort"],
+
+  [{ kind: "steps", name: "probe" }, "lmpop zmpop"],
+  [{ kind: "steps", name: "streams" }, "xread"],
+  [{ kind: "move" }, "copy lmove rename renamenx rpoplpush smove"],
+
+  [{ kind: "every", merge: "list" }, "keys slowlog|get"],
+  [{ kind: "every", merge: "text" }, "info"],
+  [{ kind: "every", merge: "same" }, "acl|load bgrewriteaof bgsave save"],
+  [{ kind: "every", merge: "same" }, "module|load module|unload"],
+  [{ kind: "any" }, "acl|cat acl|genpass acl|getuser acl|list acl|users acl|whoami"],
+  [{ kind: "any" }, "config|get echo lolwut module|list time"],
+  [{ kind: "any" }, "function|dump function|list function|stats"],
+  [{ kind: "any" }, "command command|count command|docs command|getkeys"],
+  [{ kind: "any" }, "command|getkeysandflags command|info command|list"],
+  [{ kind: "special", name: "scan" }, "scan"],
+  [{ kind: "special", name: "randomkey" }, "randomkey"],
+
+  [{ kind: "channel" }, "publish"],
+  [{ kind: "subscribe" }, "psubscribe punsubscribe ssubscribe subscribe sunsubscribe unsubscribe"],
+  ...refused("redis.node(name).duplicate()", "monitor psync replconf sync"),
+  ...refused("redis.multi(), or redis.by(key).multi()", "discard exec multi unwatch watch"),
+  ...refused("redis.quit()", "quit"),
+  ...refused("the option db of the nodes", "select"),
+  ...refused("the options username and password of the nodes", "auth"),
+  ...refused("the option protocol of redisOptions", "hello"),
+  ...refused("redis.node(name)", "asking client himport readonly readwrite reset"),
+];
+
+/** What changes a connection. */
+function refused(wayOut: string, commands: string): [Policy, string][] {
+  return [[{ kind: "refuse", wayOut, always: true }, commands]];
+}
+
+/** Policies of our own, by command, or by `command|subcommand`. */
+export const POLICIES: ReadonlyMap<string, Policy> = new Map(
+  ROWS.flatMap(([policy, commands]) =>
+    commands.split(" ").map((command) => [command, policy] as const),
+  ),
+);
+
+/** What Redis' response policies mean here, for commands without keys. */
+export const RESPONSES: ReadonlyMap<string, Merge> = new Map<string, Merge>([
+  ["all_succeeded", "same"],
+  ["one_succeeded", "some"],
+  ["agg_sum", "sum"],
+  ["agg_min", "least"],
+  ["agg_logical_and", "all"],
+]);
