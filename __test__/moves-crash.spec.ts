@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { until } from "./helpers/failure-setup.ts";
 import { Gate } from "./helpers/moves-gate.ts";
-import { look, openDispatcher, openPair, ownKeys, type Pair } from "./helpers/moves-setup.ts";
+import { look, openPair, ownKeys, type Pair } from "./helpers/moves-setup.ts";
 
 const child = fileURLToPath(new URL("helpers/moves-child.ts", import.meta.url));
 
@@ -104,7 +104,7 @@ const SCENES: readonly Scene[] = [
 
 async function killAtEveryStep(t: ExecutionContext, scene: Scene): Promise<void> {
   const pair = await openPair(t);
-  const { nodes, servers } = pair;
+  const { nodes } = pair;
   const [source, destination] = [pair.keyOn(0, "source"), pair.keyOn(1, "destination")];
   const command = scene.command(source, destination);
   const state = async () => [await look(nodes[0], source), await look(nodes[1], destination)];
@@ -132,10 +132,7 @@ async function killAtEveryStep(t: ExecutionContext, scene: Scene): Promise<void>
       );
       return;
     }
-    const recovery = await openDispatcher(
-      t,
-      servers.map(({ url }) => url),
-    ).recover(0);
+    const recovery = await pair.redis.recover(0);
     t.deepEqual(recovery.errors, [], told);
     const found = await state();
     const isAfter = isSame(found, after);
@@ -181,4 +178,11 @@ test("between the steps nothing is ever in neither place", async (t) => {
       t.is(await pair.redis.rename(destination, source), "OK", "what is over blocks none");
   }
   t.fail();
+});
+
+test("a lease that is no time is refused", async (t) => {
+  const { redis } = await openPair(t);
+  for (const lease of [Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY]) {
+    await t.throwsAsync(redis.recover(lease), { code: "BAD_ARGUMENT" }, String(lease));
+  }
 });

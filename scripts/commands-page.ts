@@ -73,10 +73,9 @@ What shardis does with each command. Generated from the command table by
 
 A command whose keys all lie on one node goes there unchanged, and is as atomic as it
 is in Redis. \`per node\` is atomic on each node, and not over all of them. Commands
-with \`emulated\` run on one node, which has copies of the keys of others for a moment;
-where all keys lie on one node they too are atomic. Commands
-that are refused reject with \`UNSUPPORTED\`, and those whose keys lie on several nodes
-with \`CROSS_NODE\`; neither is sent.
+with \`emulated\` run in several steps, which others may see between; where all keys lie on
+one node they too are atomic. Commands that are refused reject with \`UNSUPPORTED\`, and
+those whose keys lie on several nodes with \`CROSS_NODE\`; neither is sent.
 
 Where a reply differs from that of one Redis:
 
@@ -92,6 +91,16 @@ Where a reply differs from that of one Redis:
   pipeline a blocking command waits for the replies to what came before it.
 - Where all servers refuse a command alike, that is its error; where only some nodes fail,
   it is a \`PartialFailureError\` with what the others answered.
+- \`rename\`, \`renamenx\`, \`copy\`, \`smove\`, \`lmove\` and \`rpoplpush\` between two nodes run
+  step by step. A key is copied, and deleted at its source only if it is still what was
+  copied; for a moment others see both. An element is taken into a journal on the node
+  where it was, and from there given to the other node; for a moment others see neither.
+  If a client crashes in between, the next client that uses such a command, or
+  \`redis.recover()\`, finishes the rest, once it is half a minute old. They reject with
+  \`CONFLICT\` if the keys were changed whenever they had been copied.
+- \`copy\` with \`DB\` works only where both keys lie on one node.
+- Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, and EVAL
+  for moves. Servers that refuse these refuse those commands between nodes.
 - A count of keys that no command could have, such as 0, is refused before a server sees
   it, with a code of shardis' own.
 - \`sort\` with \`BY\` or \`GET\` patterns is refused: they name keys that may lie anywhere.`,

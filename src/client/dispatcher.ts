@@ -93,15 +93,15 @@ export class Dispatcher implements Carrier {
 
   /** Carries out what has been taken apart. */
   async carryOut(request: Request, name: string, encoding: ReplyEncoding): Promise<unknown> {
-    if (request.kind === "shipment") {
+    if (request.kind === "ship") {
       // By the name as it was given: ioredis shapes replies by it.
-      return shipAndRun({ ...request.shipment, command: name }, this.#sendBatch, encoding);
+      return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
     }
     if (request.kind === "steps") {
-      const placed = { ...request.shipment, command: name };
+      const placed = { ...request.placed, command: name };
       return STEPS[request.name](placed, this.#sendBatch, encoding);
     }
-    if (request.kind === "move") return this.#mover.run(request.shipment, encoding);
+    if (request.kind === "move") return this.#mover.run(request.placed, encoding);
     const { parts } = this.make(request, name, encoding);
     const replies = parts.map(async ({ node, command, keys }) =>
       this.nodeAt(node).send(command, keys),

@@ -29,11 +29,11 @@ export interface CommandExplanation {
 
 const HINT = "give its keys a common hash tag, such as {user:1}, and it runs on one node";
 
-const STRATEGIES = { shipment: "ship", move: "move", steps: "steps" } as const;
+const STRATEGIES = { ship: "ship", move: "move", steps: "steps" } as const;
 
 function roundTripsOf(request: Exclude<Request, { kind: "parts" }>): number {
   switch (request.kind) {
-    case "shipment":
+    case "ship":
       return SHIP_ROUND_TRIPS;
     case "move":
       return moveRoundTrips(request.command);
@@ -42,8 +42,8 @@ function roundTripsOf(request: Exclude<Request, { kind: "parts" }>): number {
   }
 }
 
-function ownersOf({ shipment }: Exclude<Request, { kind: "parts" }>): number[] {
-  return shipment.keys.map(({ owner }) => owner);
+function ownersOf({ placed }: Exclude<Request, { kind: "parts" }>): number[] {
+  return placed.keys.map(({ owner }) => owner);
 }
 
 /** DUMP, RESTORE, and the command. */

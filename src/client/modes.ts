@@ -68,14 +68,14 @@ function keyedParts(request: Request): number {
 }
 
 function keysOf(request: Request): unknown[] {
-  if (request.kind !== "parts") return [...request.shipment.given];
+  if (request.kind !== "parts") return [...request.placed.given];
   return request.parts.flatMap(({ keys }) => keys);
 }
 
 function placesOf(request: Request): number[] {
   const owners =
     request.kind !== "parts"
-      ? request.shipment.keys.map(({ owner }) => owner)
+      ? request.placed.keys.map(({ owner }) => owner)
       : request.parts.map(({ node }) => node);
   return [...new Set(owners)];
 }

@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { type Argument, type ReplyEncoding, withPrefix } from "../commands/arguments.ts";
+import type { Recovery } from "../commands/emulate/journal.ts";
 import { commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
 import { checkKey, describe, type Key } from "../keys.ts";
@@ -262,6 +263,22 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   ): AsyncGenerator<KeyspaceEvent> {
     const { pattern = "__keyevent@*__:*", signal } = options;
     return this.#subscriptions.keyspaceEvents(pattern, signal);
+  }
+
+  /**
+   * Finishes what crashed clients have left unfinished between two nodes, as the
+   * first `rename`, `lmove` and so on of a client does too.
+   *
+   * @param lease how many milliseconds an entry of the journal must not have been
+   *   touched: whoever wrote it may still be at it; half a minute by default
+   * @returns how many were finished, and why others could not be
+   * @throws ShardisError `BAD_ARGUMENT`
+   */
+  async recover(lease?: number): Promise<Recovery> {
+    if (lease !== undefined && !(Number.isInteger(lease) && lease >= 0)) {
+      throw new ShardisError("BAD_ARGUMENT", "a lease is a whole number of milliseconds");
+    }
+    return this.#dispatcher.recover(lease);
   }
 
   /**

@@ -71,7 +71,7 @@ export class ShardedTransaction extends ShardedPipeline {
     const row = commandRow(command, args);
     if (row === undefined || row.policy.kind === "special") return [];
     const request = takeApart(this.carrier.territory, row, command, args);
-    return request.kind === "parts" ? [] : request.shipment.given;
+    return request.kind === "parts" ? [] : request.placed.given;
   }
 
   #strayed(first: MadePart | undefined, stray: MadePart): ShardisError {

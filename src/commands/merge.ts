@@ -1,7 +1,8 @@
 /** The replies of several nodes, made one; and what is known where some failed. */
 import { type NodeFailure, PartialFailureError, ShardisError } from "../errors.ts";
+import type { Part } from "./placed.ts";
 import type { Merge } from "./policies.ts";
-import type { Part, PartedRequest } from "./request.ts";
+import type { PartedRequest } from "./request.ts";
 
 /** The replies of parts, in their order; `undefined` is that of a node that failed. */
 type Replies = readonly unknown[];

@@ -3,24 +3,12 @@ import { ShardisError } from "../errors.ts";
 import { checkKey, describe } from "../keys.ts";
 import type { Placement } from "../placement/placement.ts";
 import { type Argument, toArgument, withPairs, withPrefix } from "./arguments.ts";
-import type { Move } from "./emulate/move.ts";
-import type { Shipment, ShippedKey } from "./emulate/ship.ts";
+import type { Shipment } from "./emulate/ship.ts";
 import { keyPositions } from "./keys.ts";
+import type { Part, PlacedCommand, PlacedKey } from "./placed.ts";
 import type { Merge, Policy } from "./policies.ts";
 import { split } from "./split.ts";
 import type { CommandRow } from "./table.ts";
-
-/** The part of a command that goes to one node. */
-export interface Part {
-  /** The index of the node. */
-  readonly node: number;
-  /** With keys as they go on the wire. */
-  readonly args: Argument[];
-  /** The keys as the user gave them. */
-  readonly keys: readonly unknown[];
-  /** Of each key of the part, its position among the keys of the command. */
-  readonly positions?: Uint32Array;
-}
 
 /** A command, taken apart: parts that run side by side. */
 export interface PartedRequest {
@@ -33,16 +21,16 @@ export interface PartedRequest {
 
 /** A command that needs copies of some of its keys. */
 export interface ShippedRequest {
-  readonly kind: "shipment";
+  readonly kind: "ship";
   readonly command: string;
-  readonly shipment: Shipment;
+  readonly placed: Shipment;
 }
 
 /** A command that moves something from one node to another. */
 export interface MovedRequest {
   readonly kind: "move";
   readonly command: string;
-  readonly shipment: Move;
+  readonly placed: PlacedCommand;
 }
 
 /** A command that asks several nodes in several steps. */
@@ -50,7 +38,7 @@ export interface SteppedRequest {
   readonly kind: "steps";
   readonly name: "probe" | "streams";
   readonly command: string;
-  readonly shipment: PlacedCommand;
+  readonly placed: PlacedCommand;
 }
 
 export type Request = PartedRequest | ShippedRequest | MovedRequest | SteppedRequest;
@@ -59,19 +47,6 @@ export type Request = PartedRequest | ShippedRequest | MovedRequest | SteppedReq
 export interface Territory {
   readonly placement: Placement;
   readonly prefix: string | undefined;
-}
-
-/** A command whose keys have been placed. */
-export interface PlacedCommand extends Placed {
-  readonly command: string;
-}
-
-interface Placed {
-  /** With keys as they go on the wire. */
-  readonly args: Argument[];
-  /** The keys as the user gave them. */
-  readonly given: readonly unknown[];
-  readonly keys: readonly ShippedKey[];
 }
 
 /**
@@ -95,20 +70,7 @@ export function takeApart(
     case "move":
     case "steps": {
       const placed = place(territory, command, given);
-      const [first] = placed.keys;
-      if (placed.keys.every(({ owner }) => owner === first?.owner)) {
-        const part = { node: first?.owner ?? 0, args: placed.args, keys: placed.given };
-        return { kind: "parts", command, parts: [part], merge: undefined };
-      }
-      if (policy.kind === "node") throw crossNode(territory.placement, command, placed);
-      if (policy.kind === "steps") {
-        return { kind: "steps", name: policy.name, command, shipment: { command, ...placed } };
-      }
-      if (policy.kind === "move") {
-        return { kind: "move", command, shipment: { command, ...placed } };
-      }
-      const shipment = { command, ...placed, written: writtenKey(policy.written, placed) };
-      return { kind: "shipment", command, shipment };
+      return onOneNode(placed) ?? overNodes(territory.placement, policy, placed);
     }
     case "split": {
       const { placement, prefix } = territory;
@@ -153,12 +115,38 @@ export function takeToOwner(
   positions: readonly number[],
 ): Request {
   const placed = place(territory, command, given, positions);
-  const [first] = placed.keys;
-  if (placed.keys.some(({ owner }) => owner !== first?.owner)) {
-    throw crossNode(territory.placement, command, placed);
-  }
-  const part = { node: first?.owner ?? 0, args: placed.args, keys: placed.given };
+  return onOneNode(placed) ?? overNodes(territory.placement, { kind: "node" }, placed);
+}
+
+/** A command whose keys lie on one node goes there unchanged, whatever else could be done. */
+function onOneNode({ command, args, keys, given }: PlacedCommand): PartedRequest | undefined {
+  const [first] = keys;
+  if (keys.some(({ owner }) => owner !== first?.owner)) return undefined;
+  const part = { node: first?.owner ?? 0, args: [...args], keys: given };
   return { kind: "parts", command, parts: [part], merge: undefined };
+}
+
+/** What can be done for a command whose keys lie on several nodes. */
+function overNodes(
+  placement: Placement,
+  policy: Extract<Policy, { kind: "node" | "ship" | "move" | "steps" }>,
+  placed: PlacedCommand,
+): Request {
+  const { command } = placed;
+  switch (policy.kind) {
+    case "node":
+      throw crossNode(placement, placed);
+    case "ship":
+      return {
+        kind: "ship",
+        command,
+        placed: { ...placed, written: writtenKey(policy.written, placed) },
+      };
+    case "move":
+      return { kind: "move", command, placed };
+    case "steps":
+      return { kind: "steps", name: policy.name, command, placed };
+  }
 }
 
 /** Finds the owner of each key of a command. */
@@ -167,11 +155,11 @@ function place(
   command: string,
   given: readonly Argument[],
   told?: readonly number[],
-): Placed {
+): PlacedCommand {
   const args = [...withPairs(command, given)];
   const positions = told ?? keyPositions(command, args);
   if (positions.length === 0) throw unplaceable(command, undefined);
-  const keys: ShippedKey[] = [];
+  const keys: PlacedKey[] = [];
   const asGiven: Argument[] = [];
   for (const position of positions) {
     const argument = args[position];
@@ -181,10 +169,13 @@ function place(
     keys.push({ position, owner: placement.indexFor(placed), key });
     args[position] = key;
   }
-  return { args, given: asGiven, keys };
+  return { command, args, given: asGiven, keys };
 }
 
-function writtenKey(written: "none" | "first" | "last", { keys }: Placed): number | undefined {
+function writtenKey(
+  written: "none" | "first" | "last",
+  { keys }: PlacedCommand,
+): number | undefined {
   if (written === "none") return undefined;
   return written === "first" ? 0 : keys.length - 1;
 }
@@ -199,7 +190,7 @@ function unplaceable(command: string, policy: Policy | undefined): ShardisError 
   );
 }
 
-function crossNode(placement: Placement, command: string, { keys, given }: Placed): ShardisError {
+function crossNode(placement: Placement, { command, keys, given }: PlacedCommand): ShardisError {
   const places = keys.map(
     ({ owner }, index) => `${describe(given[index])} on ${placement.nodes[owner]}`,
   );

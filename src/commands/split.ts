@@ -3,8 +3,8 @@ import { ShardisError } from "../errors.ts";
 import { checkKey } from "../keys.ts";
 import type { Placement } from "../placement/placement.ts";
 import { type Argument, toArgument, withPairs, withPrefix } from "./arguments.ts";
+import type { Part } from "./placed.ts";
 import type { Shape } from "./policies.ts";
-import type { Part } from "./request.ts";
 
 /**
  * Cuts a command into one for each node that owns any of its keys.

@@ -15,6 +15,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ShardisError } from "../../errors.ts";
 import { describe } from "../../keys.ts";
 import type { Argument, ReplyEncoding } from "../arguments.ts";
+import type { PlacedCommand } from "../placed.ts";
 import {
   isReply,
   JOURNAL_INDEX,
@@ -43,16 +44,7 @@ import {
   UNWRITE,
   WRITE,
 } from "./move-scripts.ts";
-import { OWN_PREFIX, type SendBatch, type ShippedKey } from "./ship.ts";
-
-/** A command that moves something from its first key to its second, on another node. */
-export interface Move {
-  readonly command: string;
-  readonly args: readonly Argument[];
-  readonly keys: readonly ShippedKey[];
-  /** The keys as the user gave them. */
-  readonly given: readonly unknown[];
-}
+import { OWN_PREFIX, type SendBatch } from "./ship.ts";
 
 /** A key and the node where it lies. */
 interface Place {
@@ -71,7 +63,7 @@ type Task =
 
 /** A command with all that carrying it out needs. */
 interface Job {
-  readonly move: Move;
+  readonly move: PlacedCommand;
   readonly source: Place;
   readonly destination: Place;
 }
@@ -111,7 +103,7 @@ export class Mover {
    * @throws ShardisError `CONFLICT` if the source changed whenever it had been
    *   copied; both keys are then as they were, unless the error says otherwise
    */
-  async run(move: Move, encoding: ReplyEncoding): Promise<unknown> {
+  async run(move: PlacedCommand, encoding: ReplyEncoding): Promise<unknown> {
     // At first, and now and then: beside what is asked for, which does not wait for it.
     if (performance.now() >= this.#nextRecovery) this.recover().catch(() => {});
     const [from, to] = move.keys;
@@ -382,7 +374,7 @@ export class Mover {
   }
 
   /** An error of one step, as that of the command that the user knows. */
-  #inTermsOf({ command, args, given }: Move, error: unknown): unknown {
+  #inTermsOf({ command, args, given }: PlacedCommand, error: unknown): unknown {
     if (error instanceof ShardisError && error.command !== command) {
       const { code, node, sent } = error;
       const details = { node, command, keys: given, sent, cause: error };
@@ -396,7 +388,7 @@ export class Mover {
 }
 
 /** What a command asks for; undefined for what this version does not understand. */
-function readTask({ command, args }: Move): Task | undefined {
+function readTask({ command, args }: PlacedCommand): Task | undefined {
   const [, , third, fourth, ...more] = args;
   const count = args.length;
   switch (command) {

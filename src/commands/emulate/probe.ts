@@ -3,7 +3,7 @@
  * lie together at once, and the first that has something gives it.
  */
 import type { Argument, ReplyEncoding } from "../arguments.ts";
-import type { PlacedCommand } from "../request.ts";
+import type { PlacedCommand } from "../placed.ts";
 import type { SendBatch } from "./ship.ts";
 
 /**

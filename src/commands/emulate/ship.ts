@@ -10,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { ShardisError } from "../../errors.ts";
 import type { Argument } from "../arguments.ts";
+import type { PlacedCommand, PlacedKey } from "../placed.ts";
 
 /** What the names of our own keys begin with. */
 export const OWN_PREFIX = "shardis:";
@@ -22,25 +23,10 @@ const COPY_PREFIX = `${OWN_PREFIX}copy:`;
 /** In milliseconds: what a crash left behind is gone after it. */
 const COPY_LIFE = 60_000;
 
-/** A key of a command that shall be shipped. */
-export interface ShippedKey {
-  /** Its position among the arguments. */
-  readonly position: number;
-  /** The index of the node where it lies. */
-  readonly owner: number;
-  /** As it goes on the wire. */
-  readonly key: string | Buffer;
-}
-
 /** A command with keys on several nodes. */
-export interface Shipment {
-  readonly command: string;
-  readonly args: readonly Argument[];
-  readonly keys: readonly ShippedKey[];
+export interface Shipment extends PlacedCommand {
   /** The position among `keys` of the one that is written, if one is. */
   readonly written: number | undefined;
-  /** The keys as the user gave them. */
-  readonly given: readonly unknown[];
 }
 
 /** Sends commands to a node, one after another in one batch, and waits for all replies. */
@@ -101,11 +87,11 @@ function chooseNode({ keys, written }: Shipment): number {
 
 async function dump(
   shipment: Shipment,
-  keys: readonly ShippedKey[],
+  keys: readonly PlacedKey[],
   send: SendBatch,
-): Promise<Map<ShippedKey, Buffer>> {
+): Promise<Map<PlacedKey, Buffer>> {
   const owners = new Set(keys.map(({ owner }) => owner));
-  const payloads = new Map<ShippedKey, Buffer>();
+  const payloads = new Map<PlacedKey, Buffer>();
   await Promise.all(
     [...owners].map(async (owner) => {
       const group = keys.filter((key) => key.owner === owner);
@@ -136,11 +122,11 @@ async function succeed(
   });
 }
 
-function distinct(keys: readonly ShippedKey[]): ShippedKey[] {
+function distinct(keys: readonly PlacedKey[]): PlacedKey[] {
   return [...new Map(keys.map((key) => [identity(key), key])).values()];
 }
 
 /** The same for a text and for its bytes, unless these are placed apart. */
-function identity({ key, owner }: ShippedKey): string {
+function identity({ key, owner }: PlacedKey): string {
   return `${owner} ${Buffer.from(key).toString("latin1")}`;
 }

@@ -1,8 +1,8 @@
 /** XREAD over streams on several nodes: each node is asked for its own, all at once. */
 import { ShardisError } from "../../errors.ts";
 import type { Argument, ReplyEncoding } from "../arguments.ts";
-import type { PlacedCommand } from "../request.ts";
-import type { SendBatch, ShippedKey } from "./ship.ts";
+import type { PlacedCommand, PlacedKey } from "../placed.ts";
+import type { SendBatch } from "./ship.ts";
 
 /**
  * Reads streams, in the order in which they were asked for; null if there is nothing to read.
@@ -25,7 +25,7 @@ export async function readStreams(
     );
   }
   const owners = [...new Set(keys.map(({ owner }) => owner))];
-  const found = new Map<ShippedKey, unknown>();
+  const found = new Map<PlacedKey, unknown>();
   let isFlat = false;
   await Promise.all(
     owners.map(async (owner) => {
@@ -55,7 +55,7 @@ function pairs(flat: readonly unknown[]): unknown[] {
 }
 
 /** Whether an entry of a reply, `[name, entries]`, is of a key. */
-function isOf(stream: unknown, { key }: ShippedKey): boolean {
+function isOf(stream: unknown, { key }: PlacedKey): boolean {
   const name: unknown = Array.isArray(stream) ? stream[0] : undefined;
   return Buffer.isBuffer(name) && name.equals(Buffer.from(key));
 }
