@@ -2,6 +2,8 @@
 import test, { type ExecutionContext } from "ava";
 import { ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
 import { startNodes, type TcpTestNode, type TestNodes } from "../src/testing/index.ts";
+import { nothingIsSent, onlyIsSent } from "./helpers/sent.ts";
+import { onDifferentNodes } from "./helpers/setup.ts";
 
 const NO_KEYS: readonly (readonly [what: string, value: unknown])[] = [
   ["undefined", undefined],
@@ -264,36 +266,4 @@ async function rejection(
     throw error;
   }
   throw new Error(`${method} of ${args.length} arguments did not reject`);
-}
-
-/** As many keys as asked for, each on another node. */
-function onDifferentNodes(redis: ShardedRedis, count: number): string[] {
-  const keys = new Map<string, string>();
-  for (let n = 0; keys.size < count; n++) keys.set(redis.nodeFor(`key:${n}`).name, `key:${n}`);
-  return [...keys.values()];
-}
-
-/** Asserts that no server gets any command while `action` runs. */
-async function nothingIsSent(
-  t: ExecutionContext,
-  redis: ShardedRedis,
-  action: () => Promise<void>,
-): Promise<void> {
-  await onlyIsSent(t, redis, [], action);
-}
-
-/** Asserts that no server gets any other command than these while `action` runs. */
-async function onlyIsSent(
-  t: ExecutionContext,
-  redis: ShardedRedis,
-  allowed: readonly string[],
-  action: () => Promise<void>,
-): Promise<void> {
-  await redis.each.config("RESETSTAT");
-  await action();
-  for (const [name, info] of Object.entries(await redis.each.info("commandstats"))) {
-    const commands = [...info.matchAll(/^cmdstat_([^:]+)/gm)].map(([, command = ""]) => command);
-    const others = commands.filter((command) => !allowed.includes(command));
-    t.deepEqual(others, ["config|resetstat"], name);
-  }
 }

@@ -6,6 +6,8 @@ import { POLICIES } from "../src/commands/policies.ts";
 import { commandRow } from "../src/commands/table.ts";
 import { ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
 import { startNodes, type TcpTestNode, type TestNodes } from "../src/testing/index.ts";
+import { nothingIsSent, onlyIsSent } from "./helpers/sent.ts";
+import { onDifferentNodes } from "./helpers/setup.ts";
 
 /** A command by its name and its arguments, as both clients are called. */
 type Call = readonly [command: string, ...args: unknown[]];
@@ -541,42 +543,6 @@ async function keysWhereTheyBelong(t: ExecutionContext, redis: ShardedRedis): Pr
     found.push(...keys.map((key) => key.toString("latin1")));
   }
   return found.sort();
-}
-
-/** As many keys as asked for, each on another node. */
-function onDifferentNodes(redis: ShardedRedis, count: number): string[] {
-  const keys = new Map<string, string>();
-  for (let n = 0; keys.size < count; n++) {
-    const key = `key:${n}`;
-    const { name } = redis.nodeFor(key);
-    if (!keys.has(name)) keys.set(name, key);
-  }
-  return [...keys.values()];
-}
-
-/** Asserts that no server gets any command while `action` runs. */
-async function nothingIsSent(
-  t: ExecutionContext,
-  redis: ShardedRedis,
-  action: () => Promise<void>,
-): Promise<void> {
-  await onlyIsSent(t, redis, [], action);
-}
-
-/** Asserts that no server gets any other command than these while `action` runs. */
-async function onlyIsSent(
-  t: ExecutionContext,
-  redis: ShardedRedis,
-  allowed: readonly string[],
-  action: () => Promise<void>,
-): Promise<void> {
-  await redis.each.config("RESETSTAT");
-  await action();
-  for (const [name, info] of Object.entries(await redis.each.info("commandstats"))) {
-    const commands = [...info.matchAll(/^cmdstat_([^:]+)/gm)].map(([, command = ""]) => command);
-    const others = commands.filter((command) => !allowed.includes(command));
-    t.deepEqual(others, ["config|resetstat"], name);
-  }
 }
 
 function isObject(value: unknown): boolean {

@@ -8,6 +8,7 @@ import {
   ShardisError,
 } from "../src/index.ts";
 import { startNodes, type TcpTestNode, type TestNodes } from "../src/testing/index.ts";
+import { onDifferentNodes } from "./helpers/setup.ts";
 
 // --- by, each, node -----------------------------------------------------------------------------
 
@@ -335,13 +336,6 @@ async function sharded(
   });
   await redis.connect();
   return { redis, servers };
-}
-
-/** As many keys as asked for, each on another node. */
-function onDifferentNodes(redis: ShardedRedis, count: number): string[] {
-  const keys = new Map<string, string>();
-  for (let n = 0; keys.size < count; n++) keys.set(redis.nodeFor(`key:${n}`).name, `key:${n}`);
-  return [...keys.values()];
 }
 
 /** Asserts what keys the servers have, all together, read as Latin-1. */

@@ -1,15 +1,7 @@
 /** Commands for all nodes: how their replies become one, and what is known when a node is down. */
 import test, { type ExecutionContext } from "ava";
 import { type ShardedRedis, ShardisError } from "../src/index.ts";
-import {
-  at,
-  failure,
-  keysOn,
-  newClient,
-  partialFailure,
-  start,
-  until,
-} from "./helpers/failure-setup.ts";
+import { at, failure, keysOn, newClient, partialFailure, start, until } from "./helpers/setup.ts";
 
 const binary = Buffer.from([0xff, 0, 0x7b, 0xc3, 0x0d, 0x0a]);
 

@@ -1,24 +1,8 @@
 /** Pipelines over nodes: they answer as those of one plain ioredis, with one write for each node. */
-import test, { type ExecutionContext } from "ava";
-import { Redis } from "ioredis";
-import {
-  PartialFailureError,
-  type ShardedRedis,
-  type ShardedRedisOptions,
-  ShardisError,
-} from "../src/index.ts";
-import {
-  at,
-  eventually,
-  keyOn,
-  keysOn,
-  newClient,
-  settle,
-  start,
-  until,
-} from "./helpers/failure-setup.ts";
-
-type Call = readonly unknown[];
+import test from "ava";
+import { PartialFailureError, type ShardedRedis, ShardisError } from "../src/index.ts";
+import { type Call, comparable, fill, plainClient, sharded } from "./helpers/pipelines.ts";
+import { at, eventually, keyOn, keysOn, settle, until } from "./helpers/setup.ts";
 
 const binary = Buffer.from([0xff, 0, 0x0d, 0x0a]);
 
@@ -351,36 +335,6 @@ test("a client that is closed fails every command of a pipeline, and exec reject
 });
 
 // --- Helpers ------------------------------------------------------------------------------------
-
-async function sharded(t: ExecutionContext, options: ShardedRedisOptions = {}) {
-  const servers = await start(t, 3);
-  const redis = newClient(t, servers.nodes, options);
-  if (!options.lazyConnect) await redis.connect();
-  return { redis, servers };
-}
-
-async function plainClient(t: ExecutionContext): Promise<Redis> {
-  const single = await start(t, 1);
-  const plain = new Redis(single.node(0).port);
-  t.teardown(() => plain.disconnect());
-  return plain;
-}
-
-/** Adds calls by their methods' names. */
-function fill<Pipeline extends object>(pipeline: Pipeline, calls: readonly Call[]): Pipeline {
-  for (const [name, ...args] of calls) {
-    const method: unknown = Reflect.get(pipeline, String(name));
-    if (typeof method !== "function") throw new TypeError(`there is no method ${name}`);
-    Reflect.apply(method, pipeline, args);
-  }
-  return pipeline;
-}
-
-/** A result with its error as text; the order of members is the server's own affair. */
-function comparable(result: readonly [Error | null, unknown] | undefined): unknown {
-  const [error, value] = result ?? [];
-  return error instanceof Error ? error.message : value;
-}
 
 /** How often each server has read from its connections. */
 async function reads(redis: ShardedRedis, names: readonly string[]): Promise<Map<string, number>> {

@@ -1,7 +1,7 @@
 /** Lua scripts as methods: on the node of their keys, by their SHA-1, and as a whole where unknown. */
 import test, { type ExecutionContext } from "ava";
 import { type ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
-import { eventually, keyOn, newClient, start } from "./helpers/failure-setup.ts";
+import { eventually, keyOn, newClient, start } from "./helpers/setup.ts";
 
 const ECHO = "return { KEYS[1], KEYS[2], ARGV[1], ARGV[2] }";
 const ADD = "return redis.call('INCRBY', KEYS[1], ARGV[1])";

@@ -1,7 +1,7 @@
 /** What is really sent, to which node, for commands over several nodes. */
 import test, { type ExecutionContext } from "ava";
 import type { ShardedRedis, ShardedRedisOptions } from "../src/index.ts";
-import { failure, keyOn, newClient, start } from "./helpers/failure-setup.ts";
+import { failure, keyOn, newClient, start } from "./helpers/setup.ts";
 
 /** One key on each of three nodes. */
 interface Keys {

@@ -1,10 +1,8 @@
 /** Transactions: on one node as in one plain ioredis, and never begun on two. */
 import test, { type ExecutionContext } from "ava";
-import { Redis } from "ioredis";
-import { type ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
-import { eventually, failure, keyOn, newClient, start } from "./helpers/failure-setup.ts";
-
-type Call = readonly unknown[];
+import { type ShardedRedis, ShardisError } from "../src/index.ts";
+import { type Call, comparable, fill, plainClient, sharded } from "./helpers/pipelines.ts";
+import { eventually, failure, keyOn } from "./helpers/setup.ts";
 
 const binary = Buffer.from([0xff, 0, 0x0d, 0x0a]);
 
@@ -316,36 +314,6 @@ test("many at once do not mix", async (t) => {
 });
 
 // --- Helpers ------------------------------------------------------------------------------------
-
-async function sharded(t: ExecutionContext, options: ShardedRedisOptions = {}) {
-  const servers = await start(t, 3);
-  const redis = newClient(t, servers.nodes, options);
-  if (!options.lazyConnect) await redis.connect();
-  return { redis, servers };
-}
-
-async function plainClient(t: ExecutionContext): Promise<Redis> {
-  const single = await start(t, 1);
-  const plain = new Redis(single.node(0).port);
-  t.teardown(() => plain.disconnect());
-  return plain;
-}
-
-/** Adds calls by their methods' names. */
-function fill<Pipeline extends object>(pipeline: Pipeline, calls: readonly Call[]): Pipeline {
-  for (const [name, ...args] of calls) {
-    const method: unknown = Reflect.get(pipeline, String(name));
-    if (typeof method !== "function") throw new TypeError(`there is no method ${name}`);
-    Reflect.apply(method, pipeline, args);
-  }
-  return pipeline;
-}
-
-/** A result with its error as text. */
-function comparable(result: readonly [Error | null, unknown] | undefined): unknown {
-  const [error, value] = result ?? [];
-  return error instanceof Error ? error.message : value;
-}
 
 /** Asserts which commands each node gets while `action` runs; those not named get none. */
 async function sentTo(

@@ -1,7 +1,8 @@
 /** `strict` and `tagged`, which ask more of keys, and `explain`, which says what a command would do. */
 import test, { type ExecutionContext } from "ava";
-import { type ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
-import { keyOn, newClient, start } from "./helpers/failure-setup.ts";
+import { type ShardedRedisOptions, ShardisError } from "../src/index.ts";
+import { nothingIsSent } from "./helpers/sent.ts";
+import { keyOn, newClient, start } from "./helpers/setup.ts";
 
 type Call = readonly [command: string, ...args: (string | number | Buffer)[]];
 
@@ -205,18 +206,4 @@ async function sharded(t: ExecutionContext, options: ShardedRedisOptions = {}) {
   if (options.keyPrefix !== undefined) return { redis, a: "", b: "", c: "" };
   const [a = "", b = "", c = ""] = ["node1", "node2", "node3"].map((name) => keyOn(redis, name));
   return { redis, a, b, c };
-}
-
-/** Asserts that no server gets any command while `action` runs. */
-async function nothingIsSent(
-  t: ExecutionContext,
-  redis: ShardedRedis,
-  action: () => Promise<void>,
-): Promise<void> {
-  await redis.each.config("RESETSTAT");
-  await action();
-  for (const [name, info] of Object.entries(await redis.each.info("commandstats"))) {
-    const commands = [...info.matchAll(/^cmdstat_([^:]+)/gm)].map(([, command]) => command);
-    t.deepEqual(commands, ["config|resetstat"], name);
-  }
 }

@@ -10,7 +10,7 @@ import {
   setUp,
   until,
   watchRejections,
-} from "./helpers/failure-setup.ts";
+} from "./helpers/setup.ts";
 
 watchRejections(test);
 

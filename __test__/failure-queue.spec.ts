@@ -15,7 +15,7 @@ import {
   start,
   until,
   watchRejections,
-} from "./helpers/failure-setup.ts";
+} from "./helpers/setup.ts";
 
 watchRejections(test);
 

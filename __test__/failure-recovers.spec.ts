@@ -15,7 +15,7 @@ import {
   setUp,
   until,
   watchRejections,
-} from "./helpers/failure-setup.ts";
+} from "./helpers/setup.ts";
 
 watchRejections(test);
 

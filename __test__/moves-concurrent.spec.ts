@@ -8,11 +8,11 @@ import { Redis } from "ioredis";
 import type { Argument } from "../src/commands/arguments.ts";
 import { Mover } from "../src/commands/emulate/move.ts";
 import { WRITE } from "../src/commands/emulate/move-scripts.ts";
-import type { SendBatch } from "../src/commands/emulate/ship.ts";
+import type { SendBatch } from "../src/commands/emulate/send.ts";
 import { ShardedRedis, ShardisError } from "../src/index.ts";
 import { startNodes } from "../src/testing/index.ts";
-import { until } from "./helpers/failure-setup.ts";
 import { look, openDispatcher, openPair, ownKeys } from "./helpers/moves-setup.ts";
+import { until } from "./helpers/setup.ts";
 
 /** The steps of moves, by what is special to the script of each. */
 const STEPS = {

@@ -6,9 +6,9 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { until } from "./helpers/failure-setup.ts";
 import { Gate } from "./helpers/moves-gate.ts";
 import { look, openPair, ownKeys, type Pair } from "./helpers/moves-setup.ts";
+import { until } from "./helpers/setup.ts";
 
 const child = fileURLToPath(new URL("helpers/moves-child.ts", import.meta.url));
 

@@ -3,8 +3,8 @@ import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import { ShardisError } from "../src/index.ts";
 import { startNodes } from "../src/testing/index.ts";
-import { until } from "./helpers/failure-setup.ts";
 import { look, openPair, ownKeys, type Pair } from "./helpers/moves-setup.ts";
+import { until } from "./helpers/setup.ts";
 
 /** A command; `SRC` and `DST` stand for keys on different nodes. */
 type Call = readonly (string | number | Buffer)[];

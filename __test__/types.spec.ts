@@ -1,7 +1,7 @@
 /**
  * The types of the package as those see them who install it, and that it loads
- * for them, from what the set-up has built. What the client's types say is in `types/client.ts`, which the type
- * check of this repository compiles with all the rest.
+ * for them, from what the set-up has built. What the client's types say is in
+ * `types/client.ts`, which the type check of this repository compiles with all the rest.
  */
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";

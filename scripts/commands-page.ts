@@ -6,10 +6,10 @@ const MERGES: Readonly<Record<Merge, string>> = {
   each: "a reply for each key, in their order",
   sum: "the sum",
   least: "the least",
-  all: "whether all say so",
   same: "the reply of the first, if all succeed",
   some: "the reply of one that succeeds",
   list: "one list after another",
+  keys: "one list after another",
   text: "one text after another",
 };
 

@@ -3,11 +3,13 @@ import { type Argument, type ReplyEncoding, toCommand } from "../commands/argume
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
-import { readCursor, withoutCopies, writeCursor } from "../commands/emulate/scan.ts";
-import { OWN_KEYS, type SendBatch, shipAndRun } from "../commands/emulate/ship.ts";
+import { readCursor, writeCursor } from "../commands/emulate/scan.ts";
+import type { SendBatch } from "../commands/emulate/send.ts";
+import { shipAndRun } from "../commands/emulate/ship.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergeSettled } from "../commands/merge.ts";
+import { isOwnKey } from "../commands/own-keys.ts";
 import {
   type PartedRequest,
   type Request,
@@ -58,7 +60,6 @@ export class Dispatcher implements Carrier {
   readonly nodes: readonly Node[];
   readonly territory: Territory;
   readonly #learned = new LearnedCommands((args) => this.#askAnyone(args));
-
   readonly #mover: Mover;
 
   constructor(nodes: readonly Node[], territory: Territory) {
@@ -133,8 +134,7 @@ export class Dispatcher implements Carrier {
   async replyTo(request: PartedRequest, replies: readonly Promise<unknown>[]): Promise<unknown> {
     if (request.merge === undefined) return replies[0];
     const settled = await Promise.allSettled(replies);
-    const merged = mergeSettled(request, settled, this.territory.placement.nodes);
-    return request.command === "keys" ? withoutCopies(merged) : merged;
+    return mergeSettled(request, settled, this.territory.placement.nodes);
   }
 
   /** @throws ShardisError `UNSUPPORTED` for a command that is not known */
@@ -195,7 +195,7 @@ export class Dispatcher implements Carrier {
   async #randomKey(encoding: ReplyEncoding): Promise<unknown> {
     for (let draw = 1; draw <= MOST_DRAWS; draw++) {
       const key = await this.#drawKey(encoding);
-      if (!OWN_KEYS.test(String(key))) return key;
+      if (!isOwnKey(key)) return key;
     }
     return null;
   }

@@ -52,7 +52,8 @@ const SHIP_ROUND_TRIPS = 3;
 /**
  * Explains a command.
  *
- * @throws ShardisError as the command itself would
+ * @throws ShardisError as the command itself would when it is placed; what only its steps look
+ *   at, such as BLOCK or a cursor, is not looked at
  */
 export function explainCommand(
   dispatcher: Dispatcher,

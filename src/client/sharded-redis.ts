@@ -169,7 +169,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * Why a key lies where it lies, its prefix included; or, with arguments, how a
    * command would be carried out.
    *
-   * @throws ShardisError `BAD_KEY`; for a command what the command would throw
+   * @throws ShardisError `BAD_KEY`; for a command what it would throw when it is placed
    * @example
    * redis.explain("user:1").node; // "b"
    * redis.explain("sinter", ["a", "b"]).strategy; // "ship"

@@ -1,5 +1,6 @@
 /** The replies of several nodes, made one; and what is known where some failed. */
 import { type NodeFailure, PartialFailureError, ShardisError } from "../errors.ts";
+import { withoutOwnKeys } from "./own-keys.ts";
 import type { Part } from "./placed.ts";
 import type { Merge } from "./policies.ts";
 import type { PartedRequest } from "./request.ts";
@@ -23,22 +24,22 @@ const MERGES: Readonly<Record<Merge, Combine>> = {
     return values;
   },
   sum: (replies) => replies.reduce((sum: number, reply) => sum + Number(reply ?? 0), 0),
-  least: (replies) => placeByPlace(replies, (numbers) => Math.min(...numbers)),
-  all: (replies) => placeByPlace(replies, (numbers) => Math.min(...numbers)),
+  least: (replies) => placeByPlace(replies, Math.min),
   same: (replies) => arrived(replies)[0],
   some: (replies) => arrived(replies)[0],
   list: (replies) => arrived(replies).flat(),
+  keys: (replies) => withoutOwnKeys(arrived(replies).flat()),
   text: joinTexts,
 };
 
 /** Numbers of several nodes, or arrays of them, whose places belong together. */
-function placeByPlace(replies: Replies, combine: (numbers: number[]) => number): unknown {
+function placeByPlace(replies: Replies, combine: (...numbers: number[]) => number): unknown {
   const there = arrived(replies);
   const [first] = there;
   if (first === undefined) return undefined;
-  if (!Array.isArray(first)) return combine(there.map(Number));
+  if (!Array.isArray(first)) return combine(...there.map(Number));
   return first.map((_, place) =>
-    combine(there.map((reply) => Number(Array.isArray(reply) ? reply[place] : reply))),
+    combine(...there.map((reply) => Number(Array.isArray(reply) ? reply[place] : reply))),
   );
 }
 

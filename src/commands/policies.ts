@@ -40,11 +40,12 @@ export type Shape = "keys" | "pairs";
 
 /**
  * How the replies of nodes become one: `each` a reply for each key, in order;
- * `sum`, `least` and `all` of numbers, of arrays place by place; `same` the
+ * `sum` of numbers; `least` of numbers, of arrays place by place; `same` the
  * reply of the first, as all succeeded alike; `some` the reply of any that
- * succeeded; `list` arrays one after another; `text` one text after another.
+ * succeeded; `list` arrays one after another; `keys` the same, without keys of
+ * our own; `text` one text after another.
  */
-export type Merge = "each" | "sum" | "least" | "all" | "same" | "some" | "list" | "text";
+export type Merge = "each" | "sum" | "least" | "same" | "some" | "list" | "keys" | "text";
 
 const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
   [{ kind: "split", shape: "keys", merge: "each" }, "mget"],
@@ -66,7 +67,8 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
   [{ kind: "steps", name: "streams" }, "xread"],
   [{ kind: "move" }, "copy lmove rename renamenx rpoplpush smove"],
 
-  [{ kind: "every", merge: "list" }, "keys slowlog|get"],
+  [{ kind: "every", merge: "keys" }, "keys"],
+  [{ kind: "every", merge: "list" }, "slowlog|get"],
   [{ kind: "every", merge: "text" }, "info"],
   [{ kind: "every", merge: "same" }, "acl|load bgrewriteaof bgsave save"],
   [{ kind: "every", merge: "same" }, "module|load module|unload"],
@@ -107,5 +109,6 @@ export const RESPONSES: ReadonlyMap<string, Merge> = new Map<string, Merge>([
   ["one_succeeded", "some"],
   ["agg_sum", "sum"],
   ["agg_min", "least"],
-  ["agg_logical_and", "all"],
+  // Of truths, 0 and 1, the least is whether all hold.
+  ["agg_logical_and", "least"],
 ]);

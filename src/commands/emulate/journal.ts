@@ -15,9 +15,9 @@
  * more. It is never lost.
  */
 import { randomBytes } from "node:crypto";
-import type { Argument } from "../arguments.ts";
+import { OWN_PREFIX } from "../own-keys.ts";
 import { CLAIM, DELETE_MOVED, DROP, HAS_ARRIVED, PUT, PUT_BACK, UNMARK } from "./move-scripts.ts";
-import { OWN_PREFIX, type SendBatch } from "./ship.ts";
+import { runScript, type SendBatch, sendOne } from "./send.ts";
 
 /** The entries of a node, sorted by when each was last touched. */
 export const JOURNAL_INDEX = `${OWN_PREFIX}journal`;
@@ -69,28 +69,6 @@ export function keptOf(entry: string): string {
 /** The mark of a key that a move has written, until that is for good. */
 export function markOf(key: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${OWN_PREFIX}mark:`), Buffer.from(key)]);
-}
-
-/** Sends one command, and waits for its reply, whose texts are Buffers. */
-export async function sendOne(
-  send: SendBatch,
-  node: number,
-  command: readonly [command: string, ...args: Argument[]],
-): Promise<unknown> {
-  const [settled] = await send(node, [command], null);
-  if (settled?.status === "rejected") throw settled.reason;
-  return settled?.value;
-}
-
-/** Runs a script on a node. */
-export function runScript(
-  send: SendBatch,
-  node: number,
-  script: string,
-  keys: readonly Argument[],
-  args: readonly Argument[] = [],
-): Promise<unknown> {
-  return sendOne(send, node, ["eval", script, keys.length, ...keys, ...args]);
 }
 
 /** What a recovery came to. */

@@ -129,8 +129,8 @@ return 'written'
 `;
 
 /**
- * KEYS: destination, mark, kept. ARGV: entry. Takes away what WRITE has written, and puts back what stood there;
- * if somebody else has changed it since, it stays.
+ * KEYS: destination, mark, kept. ARGV: entry. Takes away what WRITE has written, and puts back
+ * what stood there; if somebody else has changed it since, it stays.
  */
 export const UNWRITE = `${SAME}${PUT_BACK_KEPT}
 local mark = redis.call('HMGET', KEYS[2], 'sha', 'at', 'kept', 'entry')

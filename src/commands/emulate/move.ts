@@ -15,6 +15,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ShardisError } from "../../errors.ts";
 import { describe } from "../../keys.ts";
 import type { Argument, ReplyEncoding } from "../arguments.ts";
+import { OWN_PREFIX } from "../own-keys.ts";
 import type { PlacedCommand } from "../placed.ts";
 import {
   isReply,
@@ -29,8 +30,6 @@ import {
   OWNER,
   type Recovery,
   recoverMoves,
-  runScript,
-  sendOne,
 } from "./journal.ts";
 import {
   DELETE_MOVED,
@@ -44,7 +43,7 @@ import {
   UNWRITE,
   WRITE,
 } from "./move-scripts.ts";
-import { OWN_PREFIX, type SendBatch } from "./ship.ts";
+import { runScript, type SendBatch, sendOne } from "./send.ts";
 
 /** A key and the node where it lies. */
 interface Place {

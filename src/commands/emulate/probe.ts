@@ -4,7 +4,7 @@
  */
 import type { Argument, ReplyEncoding } from "../arguments.ts";
 import type { PlacedCommand } from "../placed.ts";
-import type { SendBatch } from "./ship.ts";
+import type { SendBatch } from "./send.ts";
 
 /**
  * Pops from the first key that is not empty.

@@ -7,7 +7,7 @@
 import { ShardisError } from "../../errors.ts";
 import { describe } from "../../keys.ts";
 import type { Argument } from "../arguments.ts";
-import { OWN_KEYS } from "./ship.ts";
+import { withoutOwnKeys } from "../own-keys.ts";
 
 /** One SCAN of one node. */
 export interface NodeScan {
@@ -40,11 +40,5 @@ export function writeCursor(nodes: number, node: number, reply: unknown): unknow
   // A node that is done is followed by the start of the next, the last by the end.
   const next = own === 0n ? BigInt((node + 1) % nodes) : own * BigInt(nodes) + BigInt(node);
   const text = String(next);
-  return [Buffer.isBuffer(cursor) ? Buffer.from(text) : text, withoutCopies(keys)];
-}
-
-/** Keys without our own: copies, and what is about moves. */
-export function withoutCopies(keys: unknown): unknown {
-  if (!Array.isArray(keys)) return keys;
-  return keys.filter((key) => !OWN_KEYS.test(String(key)));
+  return [Buffer.isBuffer(cursor) ? Buffer.from(text) : text, withoutOwnKeys(keys)];
 }

@@ -10,13 +10,9 @@
 import { randomBytes } from "node:crypto";
 import { ShardisError } from "../../errors.ts";
 import type { Argument } from "../arguments.ts";
+import { OWN_PREFIX } from "../own-keys.ts";
 import type { PlacedCommand, PlacedKey } from "../placed.ts";
-
-/** What the names of our own keys begin with. */
-export const OWN_PREFIX = "shardis:";
-
-/** The kinds of our own keys, after that prefix; `keys` and `scan` leave them out. */
-export const OWN_KEYS: RegExp = new RegExp(`^${OWN_PREFIX}(copy|journal|mark|done|kept)(:|$)`);
+import type { SendBatch } from "./send.ts";
 
 const COPY_PREFIX = `${OWN_PREFIX}copy:`;
 
@@ -28,13 +24,6 @@ export interface Shipment extends PlacedCommand {
   /** The position among `keys` of the one that is written, if one is. */
   readonly written: number | undefined;
 }
-
-/** Sends commands to a node, one after another in one batch, and waits for all replies. */
-export type SendBatch = (
-  node: number,
-  commands: readonly (readonly [command: string, ...args: Argument[]])[],
-  encoding: "utf8" | null,
-) => Promise<PromiseSettledResult<unknown>[]>;
 
 let copies = 0;
 const token = randomBytes(6).toString("hex");

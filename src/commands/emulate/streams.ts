@@ -2,7 +2,7 @@
 import { ShardisError } from "../../errors.ts";
 import type { Argument, ReplyEncoding } from "../arguments.ts";
 import type { PlacedCommand, PlacedKey } from "../placed.ts";
-import type { SendBatch } from "./ship.ts";
+import type { SendBatch } from "./send.ts";
 
 /**
  * Reads streams, in the order in which they were asked for; null if there is nothing to read.

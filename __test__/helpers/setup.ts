@@ -212,3 +212,10 @@ export function watchRejections(test: TestFn): void {
     );
   });
 }
+
+/** As many keys as asked for, each on another node. */
+export function onDifferentNodes(redis: ShardedRedis, count: number): string[] {
+  const keys = new Map<string, string>();
+  for (let n = 0; keys.size < count; n++) keys.set(redis.nodeFor(`key:${n}`).name, `key:${n}`);
+  return [...keys.values()];
+}
