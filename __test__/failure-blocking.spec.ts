@@ -30,6 +30,35 @@ test("a command that blocks does not hold up others on its node", async (t) => {
   t.deepEqual(await popped, ["list", "element"]);
 });
 
+test("a command that blocks does not overtake what was sent before it", async (t) => {
+  const { redis, proxies } = await setUp(t, 1);
+  await redis.rpush("list", "a", "b");
+  // From here on there is an idle connection, which would be quicker.
+  t.deepEqual(await redis.blpop("list", 1), ["list", "a"]);
+  for (const [pop, nothing] of [
+    [() => redis.blpop("list", 0.05), null],
+    [() => redis.pipeline().blpop("list", 0.05).exec(), [[null, null]]],
+  ] as const) {
+    at(proxies).bytesPerSecond = 5_000_000;
+    const before = [redis.set("big", "x".repeat(1_000_000)), redis.del("list")];
+    const popped: Promise<unknown> = pop();
+    await Promise.all(before);
+    at(proxies).bytesPerSecond = Number.POSITIVE_INFINITY;
+    t.deepEqual(await popped, nothing);
+    await redis.rpush("list", "a", "b");
+  }
+});
+
+test("a command that blocks waits no longer than its bound for what was sent before it", async (t) => {
+  const { redis, servers } = await setUp(t, 1, { commandTimeout: SHORT });
+  at(servers).pause();
+  const before = held(redis.get("key"));
+  const error = await failure(t, redis.blpop("list", 0), SHORT);
+  t.is((await failure(t, before, SHORT)).code, "TIMEOUT");
+  t.like(error, { code: "TIMEOUT", node: "node1", command: "blpop", keys: ["list"], sent: false });
+  t.regex(error.message, /blpop was not sent/);
+});
+
 test("blocking for longer than commandTimeout, and in vain, is no failure", async (t) => {
   const { redis } = await setUp(t, 1, { commandTimeout: SHORT });
   const start = performance.now();

@@ -88,7 +88,7 @@ Where a reply differs from that of one Redis:
 - \`keys\` and \`scan\` take patterns as they are, without the \`keyPrefix\`, and keys come
   back as they are stored.
 - A transaction takes no command for all nodes, and what blocks does not block in it. In a
-  pipeline a blocking command waits for the replies to what came before it.
+  pipeline a blocking command holds up what comes after it.
 - Where all servers refuse a command alike, that is its error; where only some nodes fail,
   it is a \`PartialFailureError\` with what the others answered.
 - \`rename\`, \`renamenx\`, \`copy\`, \`smove\`, \`lmove\` and \`rpoplpush\` between two nodes run

@@ -89,8 +89,6 @@ export class ShardedPipeline {
       // What takes several steps must see what came before, and be seen by what comes after.
       this.#send(batch);
       batch = [];
-      // What blocks has a connection of its own, and could overtake them.
-      if (isBlocking(entry.name.toLowerCase())) await Promise.all(results);
       const result = outcome(entry, prepared.alone());
       results.push(result);
       await result;

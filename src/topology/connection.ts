@@ -52,6 +52,7 @@ export class Connection {
   #gathering: Redis["stream"] | undefined;
   /** Counts replies, so that a silent server can be told from a slow command. */
   #replies = 0;
+  #unsettled = 0;
   #lastError: Error | undefined;
 
   /**
@@ -101,6 +102,11 @@ export class Connection {
     return this.#stage !== "open" || this.client.status === "end";
   }
 
+  /** Whether replies are due to commands that have been sent, or will be. */
+  get isBusy(): boolean {
+    return this.#unsettled > 0;
+  }
+
   /**
    * Sends a command, now or when the connection is there.
    *
@@ -143,14 +149,14 @@ export class Connection {
    */
   async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
     const keys = commands.flatMap((command) => command.keys);
+    const exec = new Command("exec");
     // Behind what waits, and with its bounds.
     if (this.isClosed || !this.#isWritable || this.#waiting.size > 0) {
-      await this.send(new Command("ping"), keys);
+      await this.catchUp({ command: exec, keys });
     }
     const pipeline = this.client.multi();
     if (!(pipeline instanceof Pipeline)) throw new TypeError("ioredis has other transactions");
     for (const { command } of commands) pipeline.sendCommand(command);
-    const exec = new Command("exec");
     const settled = this.#settle({ command: exec, keys, sent: true }, 0);
     // If its time was up before, these answer with its own promise, which is handled where it is.
     pipeline
@@ -161,16 +167,37 @@ export class Connection {
     return Array.isArray(results) ? results : null;
   }
 
+  /**
+   * Waits until the connection is there, and what was sent before has been answered.
+   *
+   * @param next what shall be sent then
+   * @throws ShardisError `NODE_DOWN`, `TIMEOUT`, `QUEUE_FULL` or `CLOSED`, with the name of `next`
+   */
+  async catchUp(next: Sendable): Promise<void> {
+    try {
+      await this.send(new Command("ping"), next.keys);
+    } catch (error) {
+      // A server that refuses it has answered too.
+      if (!(error instanceof ShardisError)) return;
+      const { code } = error;
+      const isOwn = code === "CLOSED" || code === "QUEUE_FULL" || code === "TIMEOUT";
+      throw this.#unsent(isOwn ? code : "NODE_DOWN", { ...next, sent: false });
+    }
+  }
+
   /** What becomes of a command: its reply, or an error of ours or of the server. */
   #settle(delivery: Delivery, wait: number): Promise<unknown> {
     const { command } = delivery;
     const replies = this.#replies;
+    this.#unsettled++;
     const promise = command.promise.then(
       (reply) => {
+        this.#unsettled--;
         this.#replies++;
         return reply;
       },
       (error) => {
+        this.#unsettled--;
         this.#waiting.delete(delivery);
         throw this.#explain(error, delivery, replies);
       },
@@ -331,11 +358,15 @@ export class Connection {
     return this.#error("CONNECTION_LOST", message, delivery, this.#lastError ?? error);
   }
 
-  #unsent(code: "NODE_DOWN" | "QUEUE_FULL" | "CLOSED", delivery: Delivery): ShardisError {
+  #unsent(
+    code: "NODE_DOWN" | "QUEUE_FULL" | "CLOSED" | "TIMEOUT",
+    delivery: Delivery,
+  ): ShardisError {
     const reason = {
       NODE_DOWN: `node ${this.#name} cannot be reached${because(this.#lastError)}`,
       QUEUE_FULL: `${this.#waiting.size} commands already wait for node ${this.#name}`,
       CLOSED: "the client has been closed",
+      TIMEOUT: `node ${this.#name} did not answer in time${because(this.#lastError)}`,
     }[code];
     return this.#error(code, `${reason}; ${delivery.command.name} was not sent`, delivery);
   }

@@ -89,15 +89,15 @@ export class Node {
   }
 
   async #sendBlocking(command: Command, keys: readonly unknown[], wait: number): Promise<unknown> {
+    const start = performance.now();
+    // On a connection of its own it would overtake what was sent before it.
+    if (this.connection.isBusy) await this.connection.catchUp({ command, keys });
     // It knows why, and says so.
     if (this.connection.isClosed) return this.connection.send(command, keys);
     const connection = this.#idle.pop() ?? this.#connectBlocking();
+    const limit = wait === 0 ? Number.POSITIVE_INFINITY : wait - (performance.now() - start);
     try {
-      const reply = await connection.send(
-        command,
-        keys,
-        wait === 0 ? Number.POSITIVE_INFINITY : wait,
-      );
+      const reply = await connection.send(command, keys, limit);
       this.#release(connection);
       return reply;
     } catch (error) {
