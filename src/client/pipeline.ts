@@ -5,7 +5,7 @@
 import type { ChainableCommander } from "ioredis";
 import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
 import { ShardisError } from "../errors.ts";
-import { isBlocking } from "../topology/node.ts";
+import { isBlocking } from "../topology/blocking.ts";
 import type { Carrier, MadePart, MadeRequest } from "./dispatcher.ts";
 import { attachCommands, type Callback, withCallback } from "./methods.ts";
 import { attachScriptsToPipeline, type ScriptDefinition } from "./scripts.ts";

@@ -1,6 +1,9 @@
-/** One node: its connection, and more of them for commands that block. */
+/** One node: its connection, and others beside it for what waits. */
 import { Command, Redis, type RedisOptions } from "ioredis";
+import { ShardisError } from "../errors.ts";
+import { waitOf } from "./blocking.ts";
 import { Connection, type ConnectionLimits, type Sendable } from "./connection.ts";
+import { type KeyListener, KeyTracker } from "./key-tracker.ts";
 import type { ReadNode } from "./node-options.ts";
 
 /** A node, as a user sees it. */
@@ -30,18 +33,16 @@ const DEFAULTS: RedisOptions = {
 /** Idle connections for blocking commands that are kept for the next one. */
 const MOST_IDLE = 4;
 
-/** Whether a command may wait on the server. */
-export function isBlocking(command: string): boolean {
-  return Command.checkFlag("BLOCKING_COMMANDS", command);
-}
-
 export class Node {
   readonly name: string;
   readonly description: NodeDescription;
   readonly connection: Connection;
   readonly #limits: ConnectionLimits;
+  /** All connections but the node's own. */
+  readonly #others = new Set<Connection>();
+  /** Those on which commands have blocked, and may again. */
   readonly #idle: Connection[] = [];
-  readonly #blocking = new Set<Connection>();
+  #tracker: KeyTracker | undefined;
 
   constructor(node: ReadNode, common: RedisOptions, limits: ConnectionLimits) {
     const options = { ...DEFAULTS, ...common, ...node.redisOptions, lazyConnect: true };
@@ -61,12 +62,9 @@ export class Node {
    * goes on a connection of its own, as it would hold up all others.
    */
   send(command: Command, keys: readonly unknown[]): Promise<unknown> {
-    if (isBlocking(command.name)) {
-      const wait = command.extractBlockingTimeout();
-      // Not a number: XREAD without BLOCK, say.
-      if (typeof wait === "number") return this.#sendBlocking(command, keys, wait);
-    }
-    return this.connection.send(command, keys);
+    const wait = waitOf(command);
+    if (wait === undefined) return this.connection.send(command, keys);
+    return this.#sendBlocking(command, keys, wait);
   }
 
   /**
@@ -83,6 +81,55 @@ export class Node {
     return this.connection.sendAll(commands);
   }
 
+  /**
+   * Sends a command that may wait on the server so that it does not: in a transaction it answers
+   * at once, as though its time were up, and in the same form.
+   *
+   * @see https://redis.io/docs/latest/commands/blpop/#blpop-inside-a-multi--exec-transaction
+   */
+  async sendUnblocked(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    let results: [Error | null, unknown][] | null;
+    try {
+      results = await this.connection.transact([{ command, keys }]);
+    } catch (error) {
+      throw refusalOf(error);
+    }
+    if (results === null) {
+      const message = `a WATCH on the connection of node ${this.name} kept ${command.name} from running`;
+      throw new ShardisError("CONFLICT", message, { node: this.name, keys, sent: false });
+    }
+    const [error, reply] = results[0] ?? [null, null];
+    if (error !== null) throw error;
+    return reply;
+  }
+
+  /**
+   * Tells when keys may have changed: see {@link KeyTracker.track}.
+   *
+   * @returns what ends it
+   */
+  async track(keys: readonly (string | Buffer)[], listener: KeyListener): Promise<() => void> {
+    for (;;) {
+      // It knows why, and says so.
+      if (this.connection.isClosed) await this.connection.send(new Command("exists"), keys);
+      const known = this.#tracker;
+      const tracker = known === undefined || known.isBroken ? this.#connectTracker() : known;
+      this.#tracker = tracker;
+      try {
+        return await tracker.track(keys, listener);
+      } catch (error) {
+        if (!(error instanceof ShardisError) || !tracker.isBroken) throw error;
+        const { code } = error;
+        if (code === "TIMEOUT") throw error;
+        // What broke before, and unnoticed, is no reason to give up.
+        if (tracker === known || this.connection.isClosed) continue;
+        if (code === "NODE_DOWN") throw error;
+        const message = `the connection to node ${this.name} broke`;
+        throw new ShardisError("NODE_DOWN", message, { node: this.name, keys, cause: error });
+      }
+    }
+  }
+
   /** Runs commands as one transaction; null if the server did not run them. */
   transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
     return this.connection.transact(commands);
@@ -94,10 +141,10 @@ export class Node {
     if (this.connection.isBusy) await this.connection.catchUp({ command, keys });
     // It knows why, and says so.
     if (this.connection.isClosed) return this.connection.send(command, keys);
-    const connection = this.#idle.pop() ?? this.#connectBlocking();
-    const limit = wait === 0 ? Number.POSITIVE_INFINITY : wait - (performance.now() - start);
+    const connection = this.#idle.pop() ?? this.#connectOther();
+    const late = performance.now() - start;
     try {
-      const reply = await connection.send(command, keys, limit);
+      const reply = await connection.send(command, keys, wait - late);
       this.#release(connection);
       return reply;
     } catch (error) {
@@ -110,17 +157,23 @@ export class Node {
 
   disconnect(): void {
     this.connection.close();
-    for (const connection of this.#blocking) this.#close(connection);
+    for (const connection of this.#others) this.#close(connection);
   }
 
   /** Closes once all replies have come; commands that block are not waited for. */
   async quit(): Promise<void> {
-    for (const connection of this.#blocking) this.#close(connection);
+    for (const connection of this.#others) this.#close(connection);
     await this.connection.quit();
   }
 
-  #connectBlocking(): Connection {
+  #connectTracker(): KeyTracker {
+    const options = { protocol: 2, replyMapping: "legacy" } as const;
+    return new KeyTracker(() => this.#connectOther(options));
+  }
+
+  #connectOther(options: RedisOptions = {}): Connection {
     const client = this.client.duplicate({
+      ...options,
       lazyConnect: true,
       commandTimeout: undefined,
       // Whoever needs another makes one.
@@ -128,12 +181,12 @@ export class Node {
     });
     const connection = new Connection(this.name, client, this.#limits);
     client.on("end", () => this.#forget(connection));
-    this.#blocking.add(connection);
+    this.#others.add(connection);
     return connection;
   }
 
   #release(connection: Connection): void {
-    if (this.#idle.length < MOST_IDLE && this.#blocking.has(connection)) {
+    if (this.#idle.length < MOST_IDLE && this.#others.has(connection)) {
       this.#idle.push(connection);
     } else {
       this.#close(connection);
@@ -146,10 +199,17 @@ export class Node {
   }
 
   #forget(connection: Connection): void {
-    this.#blocking.delete(connection);
+    this.#others.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
   }
+}
+
+/** What a server refused when it was to be queued, for which EXEC only says that it was. */
+function refusalOf(error: unknown): unknown {
+  if (!(error instanceof Error) || !("previousErrors" in error)) return error;
+  const { previousErrors } = error;
+  return (Array.isArray(previousErrors) && previousErrors[0]) || error;
 }
 
 function describeNode(node: ReadNode, options: RedisOptions): NodeDescription {
