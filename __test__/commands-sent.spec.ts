@@ -1,6 +1,7 @@
 /** What is really sent, to which node, for commands over several nodes. */
 import test, { type ExecutionContext } from "ava";
 import type { ShardedRedis, ShardedRedisOptions } from "../src/index.ts";
+import { recorded } from "./helpers/sent.ts";
 import { failure, keyOn, newClient, start } from "./helpers/setup.ts";
 
 /** One key on each of three nodes. */
@@ -350,42 +351,4 @@ async function counts(
     );
   }
   return counted;
-}
-
-/**
- * What each node is sent while `action` runs, as its MONITOR tells; copies go
- * by the order in which they came.
- */
-async function recorded(
-  redis: ShardedRedis,
-  action: () => Promise<unknown>,
-): Promise<Record<string, string[]>> {
-  const end = "end of the recording";
-  const names = new Map<string, string>();
-  const short = (word: string) => {
-    if (!word.startsWith("shardis:copy:")) return word;
-    const name = names.get(word) ?? `copy${names.size}`;
-    names.set(word, name);
-    return name;
-  };
-  const recordings = await Promise.all(
-    redis.placement.nodes.map(async (node) => {
-      const monitor = await redis.node(node).monitor();
-      const lines: string[] = [];
-      const ended = new Promise<void>((resolve) => {
-        monitor.on("monitor", (_time: string, words: string[]) => {
-          if (words[0] === "echo" && words[1] === end) resolve();
-          else if (words[0] === "restore") {
-            lines.push(`restore ${short(words[1] ?? "")} ${words[2]} payload`);
-          } else lines.push(words.map(short).join(" "));
-        });
-      });
-      return { node, monitor, lines, ended };
-    }),
-  );
-  await action();
-  await redis.each.echo(end);
-  await Promise.all(recordings.map(({ ended }) => ended));
-  for (const { monitor } of recordings) monitor.disconnect();
-  return Object.fromEntries(recordings.map(({ node, lines }) => [node, lines]));
 }

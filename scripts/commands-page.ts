@@ -28,7 +28,7 @@ function strategy(policy: Policy): string {
     case "steps":
       return policy.name === "probe"
         ? "the nodes of its keys, one after another"
-        : "the nodes of its keys, at once; without BLOCK";
+        : "the nodes of its keys, at once";
     case "channel":
       return "the node that the channel is placed on";
     case "subscribe":
@@ -91,16 +91,24 @@ Where a reply differs from that of one Redis:
   pipeline a blocking command holds up what comes after it.
 - Where all servers refuse a command alike, that is its error; where only some nodes fail,
   it is a \`PartialFailureError\` with what the others answered.
-- \`rename\`, \`renamenx\`, \`copy\`, \`smove\`, \`lmove\` and \`rpoplpush\` between two nodes run
+- \`rename\`, \`renamenx\`, \`copy\`, \`smove\`, \`lmove\`, \`blmove\` and the like between two nodes run
   step by step. A key is copied, and deleted at its source only if it is still what was
   copied; for a moment others see both. An element is taken into a journal on the node
   where it was, and from there given to the other node; for a moment others see neither.
   If a client crashes in between, the next client that uses such a command, or
   \`redis.recover()\`, finishes the rest, once it is half a minute old. They reject with
   \`CONFLICT\` if the keys were changed whenever they had been copied.
+- What blocks does not block on the servers if its keys lie on several nodes: it is asked for
+  once, and again whenever they tell that one of its keys has changed (\`CLIENT TRACKING\`).
+  Who blocks on a server itself is served first, and between clients that ask again there is
+  no order. A key that becomes one of the wrong type ends the wait with \`WRONGTYPE\`.
+- \`xreadgroup\` delivers nothing unless all streams have the group. If a node fails when others
+  have delivered, what they delivered is in the results of a \`PartialFailureError\`.
 - \`copy\` with \`DB\` works only where both keys lie on one node.
-- Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, and EVAL
-  for moves. Servers that refuse these refuse those commands between nodes.
+- Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, EVAL for
+  moves, MULTI, EXEC, EXISTS, CLIENT ID, CLIENT TRACKING and SUBSCRIBE to the channel
+  \`__redis__:invalidate\` for what waits, XPENDING for \`xreadgroup\` and XREVRANGE for \`$\`.
+  Servers that refuse these refuse those commands between nodes.
 - A count of keys that no command could have, such as 0, is refused before a server sees
   it, with a code of shardis' own.
 - \`sort\` with \`BY\` or \`GET\` patterns is refused: they name keys that may lie anywhere.`,

@@ -195,10 +195,20 @@ const LISTS: Group = {
       ],
     ],
     ["sort", 0.3, (d) => [d.key("list"), d.option("BY"), "w*", "GET", "#"]],
-    ["blpop", 0.2, (d) => [...d.keys(1, 2, "list"), WAIT]],
-    ["brpop", 0.2, (d) => [...d.keys(1, 2, "list", "numbers"), WAIT]],
-    ["blmove", 0.2, (d) => [...d.keys(2, 2, "list"), SIDE(d), SIDE(d), WAIT]],
-    ["brpoplpush", 0.2, (d) => [...d.keys(2, 2, "list"), WAIT]],
+    ["blpop", 0.4, (d) => [...d.keys(1, 3, "list"), WAIT]],
+    ["brpop", 0.4, (d) => [...d.keys(1, 3, "list", "numbers"), WAIT]],
+    [
+      "blmpop",
+      0.4,
+      (d) => [
+        WAIT,
+        ...d.counted(1, 3, "list", "numbers"),
+        SIDE(d),
+        ...d.maybe(0.5, () => [d.option("COUNT"), d.int(1, 3)]),
+      ],
+    ],
+    ["blmove", 0.4, (d) => [...d.keys(2, 2, "list"), SIDE(d), SIDE(d), WAIT]],
+    ["brpoplpush", 0.4, (d) => [...d.keys(2, 2, "list"), WAIT]],
     ["sort_ro", 1, (d) => [d.key("numbers", "set"), ...SORT(d)]],
   ],
 };
@@ -324,7 +334,18 @@ const ZSETS: Group = {
         ...d.maybe(0.5, () => [d.option("COUNT"), d.int(1, 3)]),
       ],
     ],
-    ["bzpopmin", 0.2, (d) => [...d.keys(1, 2, "zset"), WAIT]],
+    ["bzpopmin", 0.4, (d) => [...d.keys(1, 3, "zset"), WAIT]],
+    ["bzpopmax", 0.4, (d) => [...d.keys(1, 3, "zset"), WAIT]],
+    [
+      "bzmpop",
+      0.4,
+      (d) => [
+        WAIT,
+        ...d.counted(1, 3, "zset"),
+        d.option("MIN", "MAX"),
+        ...d.maybe(0.5, () => [d.option("COUNT"), d.int(1, 3)]),
+      ],
+    ],
     ["zunion", 4, (d) => [...COMBINE(d), ...WITH_SCORES(d)]],
     ["zinter", 4, (d) => [...COMBINE(d), ...WITH_SCORES(d)]],
     ["zdiff", 4, (d) => [...d.counted(1, 4, ...SORTED), ...WITH_SCORES(d)]],
@@ -342,6 +363,9 @@ const ZSETS: Group = {
     ["zrangestore", 5, (d) => [...d.keys(2, 2, "zset", "zset", "geo"), ...RANGE(d)]],
   ],
 };
+
+const BLOCK = (d: Draw): readonly Argument[] =>
+  d.maybe(0.3, () => [d.option("BLOCK"), 1000 * WAIT]);
 
 const STREAM_FIELDS = (d: Draw): readonly Argument[] =>
   d.times(1, 2, () => [d.member(), d.value()] as const).flat();
@@ -395,7 +419,8 @@ const STREAMS: Group = {
       2,
       (d) => {
         const keys = d.keys(2, 3, "stream");
-        return [...COUNT(d), d.option("STREAMS"), ...keys, ...keys.map(() => d.streamId())];
+        const ids = keys.map(() => (d.chance(0.2) ? "$" : d.streamId()));
+        return [...COUNT(d), ...BLOCK(d), d.option("STREAMS"), ...keys, ...ids];
       },
     ],
     ["xgroup", 0.3, (d) => ["DESTROY", d.key("stream"), GROUP(d)]],
@@ -411,6 +436,17 @@ const STREAMS: Group = {
         d.key("stream"),
         d.pick([">", ">", "0"]),
       ],
+    ],
+    [
+      "xreadgroup",
+      4,
+      (d) => {
+        const keys = d.keys(2, 3, "stream");
+        const ids = keys.map(() => d.pick([">", ">", ">", "0"]));
+        const options = [...COUNT(d), ...BLOCK(d), ...d.maybe(0.2, () => [d.option("NOACK")])];
+        const group = [d.option("GROUP"), GROUP(d), d.pick(["c", "streams"])];
+        return [...group, ...options, d.option("STREAMS"), ...keys, ...ids];
+      },
     ],
     ["xack", 2, (d) => [d.key("stream"), GROUP(d), d.streamId(), d.streamId()]],
     ["xpending", 1, (d) => [d.key("stream"), GROUP(d)]],

@@ -26,3 +26,41 @@ export async function onlyIsSent(
     t.deepEqual(others, ["config|resetstat"], name);
   }
 }
+
+/**
+ * What each node is sent while `action` runs, as its MONITOR tells; copies go
+ * by the order in which they came.
+ */
+export async function recorded(
+  redis: ShardedRedis,
+  action: () => Promise<unknown>,
+): Promise<Record<string, string[]>> {
+  const end = "end of the recording";
+  const names = new Map<string, string>();
+  const short = (word: string) => {
+    if (!word.startsWith("shardis:copy:")) return word;
+    const name = names.get(word) ?? `copy${names.size}`;
+    names.set(word, name);
+    return name;
+  };
+  const recordings = await Promise.all(
+    redis.placement.nodes.map(async (node) => {
+      const monitor = await redis.node(node).monitor();
+      const lines: string[] = [];
+      const ended = new Promise<void>((resolve) => {
+        monitor.on("monitor", (_time: string, words: string[]) => {
+          if (words[0] === "echo" && words[1] === end) resolve();
+          else if (words[0] === "restore") {
+            lines.push(`restore ${short(words[1] ?? "")} ${words[2]} payload`);
+          } else lines.push(words.map(short).join(" "));
+        });
+      });
+      return { node, monitor, lines, ended };
+    }),
+  );
+  await action();
+  await redis.each.echo(end);
+  await Promise.all(recordings.map(({ ended }) => ended));
+  for (const { monitor } of recordings) monitor.disconnect();
+  return Object.fromEntries(recordings.map(({ node, lines }) => [node, lines]));
+}

@@ -1,24 +1,30 @@
 /** Carries commands out: takes them apart, sends the parts, and makes the replies one. */
 import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
+import { Lines } from "../commands/emulate/line.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
 import { readCursor, writeCursor } from "../commands/emulate/scan.ts";
-import type { SendBatch } from "../commands/emulate/send.ts";
+import type { Nodes, SendBatch } from "../commands/emulate/send.ts";
 import { shipAndRun } from "../commands/emulate/ship.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
+import { inTermsOf } from "../commands/emulate/terms.ts";
+import { untilFound } from "../commands/emulate/wait.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergeSettled } from "../commands/merge.ts";
 import { isOwnKey } from "../commands/own-keys.ts";
 import {
+  type MovedRequest,
   type PartedRequest,
   type Request,
+  type SteppedRequest,
   type Territory,
   takeApart,
   takeToOwner,
 } from "../commands/request.ts";
 import { type CommandRow, commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
+import { waitOf } from "../topology/blocking.ts";
 import type { Sendable } from "../topology/connection.ts";
 import type { Node } from "../topology/node.ts";
 
@@ -60,11 +66,18 @@ export class Dispatcher implements Carrier {
   readonly nodes: readonly Node[];
   readonly territory: Territory;
   readonly #learned = new LearnedCommands((args) => this.#askAnyone(args));
+  readonly #reach: Nodes;
   readonly #mover: Mover;
+  readonly #lines = new Lines();
 
   constructor(nodes: readonly Node[], territory: Territory) {
     this.nodes = nodes;
     this.territory = territory;
+    this.#reach = {
+      names: territory.placement.nodes,
+      send: this.#sendBatch,
+      track: (node, keys, listener) => this.nodeAt(node).track(keys, listener),
+    };
     this.#mover = new Mover(this.#sendBatch, territory.placement.nodes);
   }
 
@@ -98,16 +111,36 @@ export class Dispatcher implements Carrier {
       // By the name as it was given: ioredis shapes replies by it.
       return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
     }
-    if (request.kind === "steps") {
-      const placed = { ...request.placed, command: name };
-      return STEPS[request.name](placed, this.#sendBatch, encoding);
-    }
-    if (request.kind === "move") return this.#mover.run(request.placed, encoding);
+    if (request.kind !== "parts") return this.#carryOutInSteps(request, name, encoding);
     const { parts } = this.make(request, name, encoding);
     const replies = parts.map(async ({ node, command, keys }) =>
       this.nodeAt(node).send(command, keys),
     );
     return this.replyTo(request, replies);
+  }
+
+  /** Carries out what takes several steps: once, or, if it may wait, until it finds something. */
+  async #carryOutInSteps(
+    { placed, ...request }: SteppedRequest | MovedRequest,
+    name: string,
+    encoding: ReplyEncoding,
+  ): Promise<unknown> {
+    const wait = waitOf(toCommand(name, [...placed.args], encoding));
+    const attempt =
+      request.kind === "move"
+        ? () => this.#mover.run(placed, encoding)
+        : STEPS[request.name]({ ...placed, command: name }, this.#reach, encoding);
+    // What is moved comes to the first key.
+    const keys = request.kind === "move" ? placed.keys.slice(0, 1) : placed.keys;
+    // Who only reads takes nothing from others, and has nobody to wait for.
+    const isTaking = this.rowOf(request.command, placed.args).access === "write";
+    const lines = isTaking ? this.#lines : new Lines();
+    try {
+      if (wait === undefined) return await attempt();
+      return await untilFound(attempt, { ...placed, keys }, wait, this.#reach.track, lines);
+    } catch (error) {
+      throw inTermsOf(placed, error);
+    }
   }
 
   prepare(
@@ -220,6 +253,10 @@ export class Dispatcher implements Carrier {
       command: toCommand(name, args, encoding),
       keys: [],
     }));
+    const [first] = deliveries;
+    if (first !== undefined && waitOf(first.command) !== undefined) {
+      return Promise.allSettled([node.sendUnblocked(first.command, [])]);
+    }
     return Promise.allSettled(node.sendAll(deliveries));
   };
 }

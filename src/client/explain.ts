@@ -1,6 +1,8 @@
 /** What would become of a command, without sending it. */
 import type { Argument } from "../commands/arguments.ts";
 import { moveRoundTrips } from "../commands/emulate/move.ts";
+import { runsOfOneNode } from "../commands/emulate/probe.ts";
+import { streamRoundTrips } from "../commands/emulate/streams.ts";
 import { type Request, takeApart } from "../commands/request.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
@@ -16,7 +18,7 @@ export interface CommandExplanation {
   readonly strategy: "node" | "split" | "ship" | "move" | "steps" | "every" | "any" | "special";
   /** The names of the nodes it would be sent to. */
   readonly nodes: readonly string[];
-  /** How often an answer is waited for before the next step. */
+  /** How often an answer is waited for before the next step; of what blocks, until it waits. */
   readonly roundTrips: number;
   /**
    * `atomic`: at once; `per node`: at once on each node; `emulated`: in several
@@ -38,7 +40,9 @@ function roundTripsOf(request: Exclude<Request, { kind: "parts" }>): number {
     case "move":
       return moveRoundTrips(request.command);
     case "steps":
-      return request.name === "streams" ? 1 : new Set(ownersOf(request)).size;
+      return request.name === "streams"
+        ? streamRoundTrips(request.placed)
+        : runsOfOneNode(request.placed.keys).length;
   }
 }
 
@@ -53,7 +57,7 @@ const SHIP_ROUND_TRIPS = 3;
  * Explains a command.
  *
  * @throws ShardisError as the command itself would when it is placed; what only its steps look
- *   at, such as BLOCK or a cursor, is not looked at
+ *   at, such as a cursor, is not looked at
  */
 export function explainCommand(
   dispatcher: Dispatcher,

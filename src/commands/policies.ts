@@ -15,9 +15,15 @@ export type Policy =
    * `written` says which of its keys it writes, which is never a copy.
    */
   | { readonly kind: "ship"; readonly written: "none" | "first" | "last" }
-  /** From its first key to its second, step by step and by a journal: see `emulate/move.ts`. */
+  /**
+   * From its first key to its second, step by step and by a journal: see `emulate/move.ts`. If it
+   * may wait, it is tried until there is something: see `emulate/wait.ts`.
+   */
   | { readonly kind: "move" }
-  /** Asked of the nodes of its keys in several steps: see `emulate/probe.ts`, `emulate/streams.ts`. */
+  /**
+   * Asked of the nodes of its keys in several steps: see `emulate/probe.ts`,
+   * `emulate/streams.ts`; and again, if it may wait, until there is something.
+   */
   | { readonly kind: "steps"; readonly name: "probe" | "streams" }
   /** On the node that the name of a channel, its first argument, is placed on. */
   | { readonly kind: "channel" }
@@ -63,9 +69,9 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
   ],
   [{ kind: "ship", written: "last" }, "georadius georadiusbymember sort"],
 
-  [{ kind: "steps", name: "probe" }, "lmpop zmpop"],
-  [{ kind: "steps", name: "streams" }, "xread"],
-  [{ kind: "move" }, "copy lmove rename renamenx rpoplpush smove"],
+  [{ kind: "steps", name: "probe" }, "blmpop blpop brpop bzmpop bzpopmax bzpopmin lmpop zmpop"],
+  [{ kind: "steps", name: "streams" }, "xread xreadgroup"],
+  [{ kind: "move" }, "blmove brpoplpush copy lmove rename renamenx rpoplpush smove"],
 
   [{ kind: "every", merge: "keys" }, "keys"],
   [{ kind: "every", merge: "list" }, "slowlog|get"],

@@ -44,6 +44,7 @@ import {
   WRITE,
 } from "./move-scripts.ts";
 import { runScript, type SendBatch, sendOne } from "./send.ts";
+import { inTermsOf } from "./terms.ts";
 
 /** A key and the node where it lies. */
 interface Place {
@@ -69,6 +70,9 @@ interface Job {
 
 /** How often a key is copied again because it was changed meanwhile. */
 const MOST_ATTEMPTS = 16;
+
+/** In seconds: Redis counts milliseconds, up to 2^63. */
+const LONGEST_TIMEOUT = 2 ** 52;
 
 /** A key that does not exist, on any node. */
 const NO_KEY = `${OWN_PREFIX}none`;
@@ -113,7 +117,7 @@ export class Mover {
     try {
       return inEncoding(await this.#start(job), encoding);
     } catch (error) {
-      throw this.#inTermsOf(move, error);
+      throw inTermsOf(move, error);
     }
   }
 
@@ -371,19 +375,6 @@ export class Mover {
       { command, keys: given },
     );
   }
-
-  /** An error of one step, as that of the command that the user knows. */
-  #inTermsOf({ command, args, given }: PlacedCommand, error: unknown): unknown {
-    if (error instanceof ShardisError && error.command !== command) {
-      const { code, node, sent } = error;
-      const details = { node, command, keys: given, sent, cause: error };
-      return new ShardisError(code, `${command}: ${error.message}`, details);
-    }
-    if (error instanceof Error && isReply(error) && "command" in error) {
-      error.command = { name: command, args: [...args] };
-    }
-    return error;
-  }
 }
 
 /** What a command asks for; undefined for what this version does not understand. */
@@ -404,10 +395,15 @@ function readTask({ command, args }: PlacedCommand): Task | undefined {
       return count === 3 && third !== undefined ? { kind: "set", member: third } : undefined;
     case "rpoplpush":
       return count === 2 ? { kind: "list", from: "right", into: "left" } : undefined;
-    case "lmove": {
+    case "brpoplpush": {
+      const isRight = count === 3 && isTimeout(third);
+      return isRight ? { kind: "list", from: "right", into: "left" } : undefined;
+    }
+    case "lmove":
+    case "blmove": {
       const [from, into] = [word(third), word(fourth)];
-      if (!isEnd(from) || !isEnd(into) || more.length > 0) return undefined;
-      return { kind: "list", from, into };
+      const isRight = command === "lmove" ? count === 4 : count === 5 && isTimeout(more[0]);
+      return isRight && isEnd(from) && isEnd(into) ? { kind: "list", from, into } : undefined;
     }
     default:
       return undefined;
@@ -420,6 +416,12 @@ function word(argument: Argument | undefined): string {
 
 function isEnd(text: string): text is End {
   return text === "left" || text === "right";
+}
+
+/** Whether it is a time in seconds; what else Redis may take for one, it is asked about. */
+function isTimeout(argument: Argument | undefined): boolean {
+  const text = word(argument);
+  return /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(text) && Number(text) < LONGEST_TIMEOUT;
 }
 
 /** Whether a command has certainly not run. */

@@ -1,38 +1,41 @@
 /**
- * LMPOP and ZMPOP over several nodes: keys are asked in their order, those that
- * lie together at once, and the first that has something gives it.
+ * Pops over several nodes: keys are asked in their order, those that lie together at once, and
+ * the first that has something gives it. Those that block are asked so too, and do not wait
+ * meanwhile: see `wait.ts`.
  */
 import type { Argument, ReplyEncoding } from "../arguments.ts";
 import type { PlacedCommand } from "../placed.ts";
-import type { SendBatch } from "./send.ts";
+import type { Attempt, Nodes } from "./send.ts";
 
 /**
  * Pops from the first key that is not empty.
  *
  * @throws the error of the first key that the server refuses, if none before it had something
  */
-export async function popFirst(
+export function popFirst(
   { command, args, keys }: PlacedCommand,
-  send: SendBatch,
+  { send }: Nodes,
   encoding: ReplyEncoding,
-): Promise<unknown> {
-  const last = keys.at(-1)?.position ?? 0;
-  const options = args.slice(last + 1);
-  for (const run of runsOfOneNode(keys)) {
-    const asked: Argument[] = run.map(({ key }) => key);
-    const [reply] = await send(
-      run[0]?.owner ?? 0,
-      [[command, run.length, ...asked, ...options]],
-      encoding,
-    );
-    if (reply?.status === "rejected") throw reply.reason;
-    if (reply?.value !== null) return reply?.value;
-  }
-  return null;
+): Attempt {
+  const before = args.slice(0, keys[0]?.position);
+  const after = args.slice((keys.at(-1)?.position ?? 0) + 1);
+  return async () => {
+    for (const run of runsOfOneNode(keys)) {
+      // What stands before keys ends with how many they are.
+      const counted = before.length === 0 ? [] : [...before.slice(0, -1), run.length];
+      const asked: Argument[] = [...counted, ...run.map(({ key }) => key), ...after];
+      const [reply] = await send(run[0]?.owner ?? 0, [[command, ...asked]], encoding);
+      if (reply?.status === "rejected") throw reply.reason;
+      if (reply?.value !== null) return reply?.value;
+    }
+    return null;
+  };
 }
 
 /** Keys in their order, cut wherever the next one lies elsewhere. */
-function runsOfOneNode<Key extends { readonly owner: number }>(keys: readonly Key[]): Key[][] {
+export function runsOfOneNode<Key extends { readonly owner: number }>(
+  keys: readonly Key[],
+): Key[][] {
   const runs: Key[][] = [];
   for (const key of keys) {
     const run = runs.at(-1);

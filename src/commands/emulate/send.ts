@@ -1,12 +1,38 @@
 /** How the steps of an emulation reach their nodes. */
+import type { KeyListener } from "../../topology/key-tracker.ts";
 import type { Argument } from "../arguments.ts";
 
-/** Sends commands to a node, one after another in one batch, and waits for all replies. */
+/**
+ * Sends commands to a node, one after another in one batch, and waits for all replies. A command
+ * that may wait on the server comes alone, and does not: it answers as though its time were up.
+ */
 export type SendBatch = (
   node: number,
   commands: readonly (readonly [command: string, ...args: Argument[]])[],
   encoding: "utf8" | null,
 ) => Promise<PromiseSettledResult<unknown>[]>;
+
+/**
+ * Tells when keys of a node may have changed, from when it resolves on.
+ *
+ * @returns what ends it
+ */
+export type TrackKeys = (
+  node: number,
+  keys: readonly (string | Buffer)[],
+  listener: KeyListener,
+) => Promise<() => void>;
+
+/** The nodes, as emulations reach them. */
+export interface Nodes {
+  /** The names of all nodes. */
+  readonly names: readonly string[];
+  readonly send: SendBatch;
+  readonly track: TrackKeys;
+}
+
+/** Asks for something once; null is that it is not there. */
+export type Attempt = () => Promise<unknown>;
 
 /** Sends one command, and waits for its reply, whose texts are Buffers. */
 export async function sendOne(

@@ -1,61 +1,127 @@
-/** XREAD over streams on several nodes: each node is asked for its own, all at once. */
-import { ShardisError } from "../../errors.ts";
-import type { Argument, ReplyEncoding } from "../arguments.ts";
-import type { PlacedCommand, PlacedKey } from "../placed.ts";
-import type { SendBatch } from "./send.ts";
+/**
+ * XREAD and XREADGROUP over streams on several nodes: each node is asked for its own, all at
+ * once, and what they answer becomes one answer. BLOCK does not block here: see `wait.ts`.
+ */
+import { type NodeFailure, PartialFailureError } from "../../errors.ts";
+import type { ReplyEncoding } from "../arguments.ts";
+import { failureOf } from "../merge.ts";
+import type { PlacedCommand } from "../placed.ts";
+import { checkGroups } from "./groups.ts";
+import { byNode, commandFor, type Reading, type ReadingList, takeApart } from "./readings.ts";
+import { type Attempt, type Nodes, type SendBatch, sendOne } from "./send.ts";
+
+/** Round trips until it has read once, for `explain`. */
+export function streamRoundTrips(placed: PlacedCommand): number {
+  return isOfGroup(placed) || hasLastIds(takeApart(placed)) ? 2 : 1;
+}
+
+/** What a node has answered. */
+interface Answer {
+  readonly readings: readonly Reading[];
+  readonly reply: object;
+}
 
 /**
  * Reads streams, in the order in which they were asked for; null if there is nothing to read.
  *
- * @throws ShardisError `CROSS_NODE` for BLOCK, which one node cannot do for another
+ * @throws PartialFailureError if a group was read on some nodes only, as what these delivered is
+ *   theirs no more; else the error of the first stream that has one
  */
-export async function readStreams(
-  { command, args, keys, given }: PlacedCommand,
-  send: SendBatch,
+export function readStreams(placed: PlacedCommand, nodes: Nodes, encoding: ReplyEncoding): Attempt {
+  const asked = takeApart(placed);
+  const isGroup = isOfGroup(placed);
+  let prepared: Promise<ReadingList> | undefined;
+  return async () => {
+    prepared ??= isGroup ? checkGroups(asked, nodes.send) : fixLastIds(asked, nodes.send);
+    return readAll(await prepared, nodes, encoding, isGroup);
+  };
+}
+
+function isOfGroup({ command }: PlacedCommand): boolean {
+  return command.toLowerCase() === "xreadgroup";
+}
+
+/** Whether it asks for what comes after the last entries, and waits for it. */
+function hasLastIds({ options, readings }: ReadingList): boolean {
+  const blocks = options.some((option) => String(option).toLowerCase() === "block");
+  return blocks && readings.some(({ id }) => String(id) === "$");
+}
+
+/**
+ * With BLOCK, `$` is what is the last entry now: who asks again must not mean a later one by it.
+ * If it has been deleted, the one before it will do, as no other gets an id between them.
+ */
+async function fixLastIds(asked: ReadingList, send: SendBatch): Promise<ReadingList> {
+  if (!hasLastIds(asked)) return asked;
+  const fix = async (reading: Reading): Promise<Reading> => {
+    if (String(reading.id) !== "$") return reading;
+    const last = ["xrevrange", reading.key, "+", "-", "COUNT", 1] as const;
+    const entries = await sendOne(send, reading.owner, last);
+    const [entry] = Array.isArray(entries) ? entries : [];
+    return { ...reading, id: Array.isArray(entry) ? String(entry[0]) : "0" };
+  };
+  return { ...asked, readings: await Promise.all(asked.readings.map(fix)) };
+}
+
+async function readAll(
+  asked: ReadingList,
+  { names, send }: Nodes,
   encoding: ReplyEncoding,
+  isGroup: boolean,
 ): Promise<unknown> {
-  const first = keys[0]?.position ?? 0;
-  const options = args.slice(0, first);
-  if (options.some((option) => String(option).toLowerCase() === "block")) {
-    throw new ShardisError(
-      "CROSS_NODE",
-      `${command} cannot wait for streams on several nodes: leave BLOCK out, or give the streams ` +
-        "a common hash tag",
-      { command, keys: given },
-    );
-  }
-  const owners = [...new Set(keys.map(({ owner }) => owner))];
-  const found = new Map<PlacedKey, unknown>();
-  let isFlat = false;
-  await Promise.all(
-    owners.map(async (owner) => {
-      const own = keys.filter((key) => key.owner === owner);
-      // A stream and its id stand as far from each other as there are streams.
-      const ids = own.map(({ position }) => args[position + keys.length] ?? "");
-      const asked: Argument[] = [...options, ...own.map(({ key }) => key), ...ids];
-      // As bytes, by which a stream is known again.
-      const [reply] = await send(owner, [[command, ...asked]], null);
-      if (reply?.status === "rejected") throw reply.reason;
-      const value: unknown[] = Array.isArray(reply?.value) ? reply.value : [];
-      // Of RESP3, and by a name that ioredis does not know, names and entries come in turn.
-      if (Buffer.isBuffer(value[0])) isFlat = true;
-      const streams = Buffer.isBuffer(value[0]) ? pairs(value) : value;
-      let next = 0;
-      for (const key of own) if (isOf(streams[next], key)) found.set(key, streams[next++]);
-    }),
+  const groups = byNode(asked.readings);
+  const settled = await Promise.all(
+    // As bytes, by which a stream is known again.
+    groups.map(([node, readings]) => send(node, [commandFor(asked, readings)], null)),
   );
-  if (found.size === 0) return null;
-  const streams = keys.flatMap((key) => (found.has(key) ? [found.get(key)] : []));
-  const inOrder = isFlat ? streams.flat() : streams;
-  return encoding === null ? inOrder : toText(inOrder);
+  const answers: Answer[] = [];
+  const failures = new Map<string, NodeFailure>();
+  for (const [index, [node, readings]] of groups.entries()) {
+    const [result] = settled[index] ?? [];
+    if (result?.status === "rejected") {
+      const given = readings.map((reading) => reading.given);
+      failures.set(names[node] ?? "", failureOf(result.reason, given));
+    } else if (typeof result?.value === "object" && result.value !== null) {
+      answers.push({ readings, reply: result.value });
+    }
+  }
+  const merged = answers.length === 0 ? null : mergeAnswers(asked.readings, answers);
+  const reply = encoding === null ? merged : toText(merged);
+  const [failure] = failures.values();
+  if (failure === undefined) return reply;
+  if (!isGroup || reply === null) throw failure.error;
+  const applied = answers.flatMap(({ readings }) => readings.map(({ given }) => given));
+  throw new PartialFailureError(asked.command.toLowerCase(), reply, failures, applied);
+}
+
+/** One reply of those of the nodes, with the streams in the order of the call. */
+function mergeAnswers(order: readonly Reading[], answers: readonly Answer[]): object {
+  // With `replyMapping: "resp3"` streams by their names.
+  if (!answers.every(({ reply }) => Array.isArray(reply))) {
+    return Object.assign({}, ...answers.map(({ reply }) => reply));
+  }
+  const found = new Map<Reading, unknown>();
+  let isFlat = false;
+  for (const { readings, reply } of answers) {
+    if (!Array.isArray(reply)) continue;
+    // Of RESP3, and by a name that ioredis does not know, names and entries come in turn.
+    isFlat ||= Buffer.isBuffer(reply[0]);
+    const streams = isFlat ? pairs(reply) : reply;
+    let next = 0;
+    for (const reading of readings) {
+      if (isOf(streams[next], reading)) found.set(reading, streams[next++]);
+    }
+  }
+  const streams = order.flatMap((reading) => (found.has(reading) ? [found.get(reading)] : []));
+  return isFlat ? streams.flat() : streams;
 }
 
 function pairs(flat: readonly unknown[]): unknown[] {
   return flat.flatMap((_, index) => (index % 2 === 0 ? [flat.slice(index, index + 2)] : []));
 }
 
-/** Whether an entry of a reply, `[name, entries]`, is of a key. */
-function isOf(stream: unknown, { key }: PlacedKey): boolean {
+/** Whether an entry of a reply, `[name, entries]`, is of a stream. */
+function isOf(stream: unknown, { key }: Reading): boolean {
   const name: unknown = Array.isArray(stream) ? stream[0] : undefined;
   return Buffer.isBuffer(name) && name.equals(Buffer.from(key));
 }
@@ -63,5 +129,7 @@ function isOf(stream: unknown, { key }: PlacedKey): boolean {
 /** A reply with text for bytes, wherever they stand. */
 function toText(reply: unknown): unknown {
   if (Buffer.isBuffer(reply)) return reply.toString();
-  return Array.isArray(reply) ? reply.map(toText) : reply;
+  if (Array.isArray(reply)) return reply.map(toText);
+  if (typeof reply !== "object" || reply === null) return reply;
+  return Object.fromEntries(Object.entries(reply).map(([name, value]) => [name, toText(value)]));
 }
