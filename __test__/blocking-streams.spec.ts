@@ -35,6 +35,7 @@ const CALLS: readonly Call[] = [
   ["xread", "BLOCK", 10, "STREAMS", "s1", "s2", "x1", "$", "$", "$"],
   ["xread", "BLOCK", 10, "STREAMS", "s1", "s2", "s3", "$", "0", "$"],
   ["xread", "STREAMS", "s1", "s2", "$", "$"],
+  ["xread", "COUNT", 1, "STREAMS", "s3", "s1", "x1", "0", "1-0", "0"],
   ["xread", "BLOCK", 10, "STREAMS", "s1", "text", "s2", "$", "$", "$"],
   ["xread", "BLOCK", 10, "STREAMS", "s1", "text", "s2", "0", "0", "0"],
   ["xread", "BLOCK", "soon", "STREAMS", "s1", "s2", "0", "0"],
