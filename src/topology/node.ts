@@ -1,5 +1,6 @@
 /** One node: its connection, and more of them for commands that block. */
 import { Command, Redis, type RedisOptions } from "ioredis";
+import { ShardisError } from "../errors.ts";
 import { Connection, type ConnectionLimits, type Sendable } from "./connection.ts";
 import type { ReadNode } from "./node-options.ts";
 
@@ -39,6 +40,8 @@ export class Node {
   readonly name: string;
   readonly description: NodeDescription;
   readonly connection: Connection;
+  /** Why it takes no commands, although it can be reached: it is another node too. */
+  refusal: string | undefined;
   readonly #limits: ConnectionLimits;
   readonly #idle: Connection[] = [];
   readonly #blocking = new Set<Connection>();
@@ -61,6 +64,7 @@ export class Node {
    * goes on a connection of its own, as it would hold up all others.
    */
   send(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    if (this.refusal !== undefined) return this.#refuse({ command, keys }, this.refusal);
     if (isBlocking(command.name)) {
       const wait = command.extractBlockingTimeout();
       // Not a number: XREAD without BLOCK, say.
@@ -80,12 +84,29 @@ export class Node {
 
   /** Sends commands that do not block one after another, in one write if that can be. */
   sendAll(commands: readonly Sendable[]): Promise<unknown>[] {
+    const { refusal } = this;
+    if (refusal !== undefined) return commands.map((command) => this.#refuse(command, refusal));
     return this.connection.sendAll(commands);
   }
 
   /** Runs commands as one transaction; null if the server did not run them. */
-  transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+  async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+    if (this.refusal !== undefined) {
+      const keys = commands.flatMap((command) => command.keys);
+      await this.#refuse({ command: new Command("exec"), keys }, this.refusal);
+    }
     return this.connection.transact(commands);
+  }
+
+  async #refuse({ command, keys }: Sendable, refusal: string): Promise<never> {
+    const name = command.name.toLowerCase();
+    const message = `${name} was not sent: ${refusal}`;
+    throw new ShardisError("SAME_SERVER", message, {
+      node: this.name,
+      command: name,
+      keys,
+      sent: false,
+    });
   }
 
   async #sendBlocking(command: Command, keys: readonly unknown[], wait: number): Promise<unknown> {
