@@ -1,5 +1,6 @@
 /** Carries commands out: takes them apart, sends the parts, and makes the replies one. */
 import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
+import { type Check, NO_CHECK } from "../commands/check.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
@@ -59,12 +60,15 @@ export interface Carrier {
 export class Dispatcher implements Carrier {
   readonly nodes: readonly Node[];
   readonly territory: Territory;
+  readonly #check: Check;
   readonly #learned = new LearnedCommands((args) => this.#askAnyone(args));
   readonly #mover: Mover;
 
-  constructor(nodes: readonly Node[], territory: Territory) {
+  /** @param check what each command must pass; what a view asks instead is no less */
+  constructor(nodes: readonly Node[], territory: Territory, check: Check = NO_CHECK) {
     this.nodes = nodes;
     this.territory = territory;
+    this.#check = check;
     this.#mover = new Mover(this.#sendBatch, territory.placement.nodes);
   }
 
@@ -73,23 +77,41 @@ export class Dispatcher implements Carrier {
    *
    * @param name in any case
    * @param args flat, as the user gave them
-   * @param check what may still refuse it, before anything is sent
+   * @param check what it must pass before anything of it is sent
    */
   async run(
     name: string,
     args: readonly Argument[],
     encoding: ReplyEncoding,
-    check?: (request: Request) => void,
+    check: Check = this.#check,
   ): Promise<unknown> {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
     if (row?.policy.kind === "special") return this.runSpecial(row.policy.name, args, encoding);
     const request =
       row === undefined
-        ? takeToOwner(this.territory, command, args, await this.#learned.positions(command, args))
-        : takeApart(this.territory, row, command, args);
-    check?.(request);
+        ? await this.#takeUnknown(command, args, check)
+        : this.take(row, command, args, check);
     return this.carryOut(request, name, encoding);
+  }
+
+  /** Takes a command apart; throws what refuses it. */
+  take(
+    row: CommandRow,
+    command: string,
+    args: readonly Argument[],
+    check: Check = this.#check,
+  ): Request {
+    const request = takeApart(this.territory, row, command, args);
+    check(request, this.territory);
+    return request;
+  }
+
+  async #takeUnknown(command: string, args: readonly Argument[], check: Check): Promise<Request> {
+    const positions = await this.#learned.positions(command, args);
+    const request = takeToOwner(this.territory, command, args, positions);
+    check(request, this.territory);
+    return request;
   }
 
   /** Carries out what has been taken apart. */
@@ -114,11 +136,12 @@ export class Dispatcher implements Carrier {
     name: string,
     args: readonly Argument[],
     encoding: ReplyEncoding,
+    check: Check = this.#check,
   ): MadeRequest | undefined {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
     if (row === undefined || row.policy.kind === "special") return undefined;
-    const request = takeApart(this.territory, row, command, args);
+    const request = this.take(row, command, args, check);
     return request.kind === "parts" ? this.make(request, name, encoding) : undefined;
   }
 

@@ -1,7 +1,7 @@
 /** What would become of a command, without sending it. */
 import type { Argument } from "../commands/arguments.ts";
 import { moveRoundTrips } from "../commands/emulate/move.ts";
-import { type Request, takeApart } from "../commands/request.ts";
+import type { Request } from "../commands/request.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
 /** How a command would be carried out. */
@@ -72,7 +72,7 @@ export function explainCommand(
       atomicity: "per node",
     };
   }
-  const request = takeApart(dispatcher.territory, row, command, args);
+  const request = dispatcher.take(row, command, args);
   const nodesOf = (indexes: readonly number[]) =>
     [...new Set(indexes)].map((index) => names[index] ?? "");
   if (request.kind !== "parts") {

@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { type Argument, type ReplyEncoding, withPrefix } from "../commands/arguments.ts";
+import { checkCrossNode, checkOneTag } from "../commands/check.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
@@ -14,7 +15,7 @@ import { type CommandExplanation, explainCommand } from "./explain.ts";
 import { Lifecycle, type ShardedRedisStatus } from "./lifecycle.ts";
 import { acquire, type Lock, type LockOptions } from "./lock.ts";
 import { attachCommands, attachScanStreams, EXECUTE, type Executor, runNow } from "./methods.ts";
-import { CheckedView, checkOneNode, checkOneTag } from "./modes.ts";
+import { CheckedView } from "./modes.ts";
 import { checkOptions, type ShardedRedisOptions } from "./options.ts";
 import { PinnedCarrier } from "./pinned.ts";
 import { ShardedPipeline } from "./pipeline.ts";
@@ -69,7 +70,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     if (!Array.isArray(nodes) || nodes.length === 0) {
       throw new ShardisError("BAD_OPTION", "the nodes are an array of at least one node");
     }
-    const { keyPrefix, lazyConnect, redisOptions, ...limits } = checkOptions(options);
+    const { keyPrefix, crossNode, lazyConnect, redisOptions, ...limits } = checkOptions(options);
     const read = nodes.map((node: NodeInput) => readNode(node));
     this.#inputs = [...nodes];
     this.#prefix = keyPrefix;
@@ -78,13 +79,12 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     const common = { ...redisOptions, ...(keyPrefix === undefined ? {} : { keyPrefix }) };
     this.#nodes = read.map((node) => new Node(node, common, limits));
     this.#lifecycle = new Lifecycle(this.#nodes, this);
-    this.#dispatcher = new Dispatcher(this.#nodes, {
-      placement: this.placement,
-      prefix: keyPrefix,
-    });
-    this.#subscriptions = new Subscriptions(this.#nodes, this.#dispatcher.territory, this);
+    const territory = { placement: this.placement, prefix: keyPrefix };
+    const check = checkCrossNode(crossNode, `the option crossNode: "${crossNode}"`);
+    this.#dispatcher = new Dispatcher(this.#nodes, territory, check);
+    this.#subscriptions = new Subscriptions(this.#nodes, territory, this);
     this.each = new EachView(this.#nodes, keyPrefix);
-    this.strict = new CheckedView(this.#dispatcher, checkOneNode);
+    this.strict = new CheckedView(this.#dispatcher, checkCrossNode("refuse", "redis.strict"));
     this.tagged = new CheckedView(this.#dispatcher, checkOneTag);
     for (const warning of this.placement.warnings) process.emitWarning(warning, "ShardisWarning");
     // Who wants to know whether it went well calls connect() too.
