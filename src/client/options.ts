@@ -4,6 +4,7 @@ import { CROSS_NODE_MODES, type CrossNode } from "../commands/check.ts";
 import { ShardisError } from "../errors.ts";
 import { describe } from "../keys.ts";
 import type { PlacementOptions } from "../placement/schemes.ts";
+import { isScript, type ScriptDefinition } from "./scripts.ts";
 
 export interface ShardedRedisOptions {
   /** How keys are placed; `{ scheme: "slots" }` by default. */
@@ -24,6 +25,8 @@ export interface ShardedRedisOptions {
    * take several steps is refused; `"refuse"`: it is refused, as by `redis.strict`.
    */
   readonly crossNode?: CrossNode;
+  /** Lua scripts that are methods from the beginning, as of `defineCommand`. */
+  readonly scripts?: Readonly<Record<string, ScriptDefinition>>;
   /** Whether to connect only when the first command comes; false by default. */
   readonly lazyConnect?: boolean;
   /** ioredis options of every node. */
@@ -36,6 +39,7 @@ export interface CheckedOptions {
   readonly maxQueuedCommands: number;
   readonly keyPrefix: string | undefined;
   readonly crossNode: CrossNode;
+  readonly scripts: Readonly<Record<string, ScriptDefinition>>;
   readonly lazyConnect: boolean;
   readonly redisOptions: RedisOptions;
 }
@@ -46,6 +50,7 @@ const NAMES = [
   "maxQueuedCommands",
   "keyPrefix",
   "crossNode",
+  "scripts",
   "lazyConnect",
   "redisOptions",
 ];
@@ -76,6 +81,11 @@ export function checkOptions(options: ShardedRedisOptions): CheckedOptions {
   if (!CROSS_NODE_MODES.includes(crossNode)) {
     throw bad(`crossNode is one of ${CROSS_NODE_MODES.map(describe).join(", ")}`);
   }
+  const { scripts = redisOptions.scripts ?? {} } = options;
+  if (!isObject(scripts)) throw bad("scripts are an object: { name: { lua, numberOfKeys } }");
+  for (const [name, script] of Object.entries(scripts)) {
+    if (!isScript(name, script)) throw bad(`the script ${describe(name)} has no source in lua`);
+  }
   const { lazyConnect = redisOptions.lazyConnect ?? false } = options;
   if (typeof lazyConnect !== "boolean") throw bad("lazyConnect is true or false");
   return {
@@ -83,6 +93,7 @@ export function checkOptions(options: ShardedRedisOptions): CheckedOptions {
     maxQueuedCommands,
     keyPrefix: keyPrefix === "" ? undefined : keyPrefix,
     crossNode,
+    scripts,
     lazyConnect,
     redisOptions,
   };

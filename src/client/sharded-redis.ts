@@ -2,7 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { type Argument, type ReplyEncoding, withPrefix } from "../commands/arguments.ts";
-import { checkCrossNode, checkOneTag } from "../commands/check.ts";
+import { type Check, checkCrossNode, checkOneTag } from "../commands/check.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
@@ -10,20 +10,21 @@ import { checkKey, describe, type Key } from "../keys.ts";
 import { type Explanation, Placement } from "../placement/placement.ts";
 import { Node, type NodeDescription } from "../topology/node.ts";
 import { type NodeInput, readNode } from "../topology/node-options.ts";
+import { CheckedCarrier } from "./checked.ts";
+import { OwnClasses } from "./classes.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type CommandExplanation, explainCommand } from "./explain.ts";
 import { Lifecycle, type ShardedRedisStatus } from "./lifecycle.ts";
 import { acquire, type Lock, type LockOptions } from "./lock.ts";
 import { attachCommands, attachScanStreams, EXECUTE, type Executor, runNow } from "./methods.ts";
-import { CheckedView } from "./modes.ts";
 import { checkOptions, type ShardedRedisOptions } from "./options.ts";
 import { PinnedCarrier } from "./pinned.ts";
-import { ShardedPipeline } from "./pipeline.ts";
-import { attachScript, type ScriptDefinition } from "./scripts.ts";
+import type { ShardedPipeline } from "./pipeline.ts";
+import { attachScript, readScript, runBySha, type ScriptDefinition } from "./scripts.ts";
 import { type KeyspaceEvent, Subscriptions } from "./subscriptions.ts";
-import { ShardedTransaction } from "./transaction.ts";
+import type { ShardedTransaction } from "./transaction.ts";
 import type { Commands, ScanStreams } from "./types.ts";
-import { EachView, NodeView } from "./views.ts";
+import type { CommandView, EachView, NodeView } from "./views.ts";
 
 /**
  * A client of many independent Redis servers, with every command of ioredis. It
@@ -50,16 +51,16 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   /** Every command on every node: `{ [name]: reply }`. */
   readonly each: EachView;
   /** Every command, refused (`CROSS_NODE`) where its keys do not all lie on one node. */
-  readonly strict: CheckedView;
+  readonly strict: CommandView;
   /** Every command, refused (`CROSS_NODE`) where its keys have no common hash tag. */
-  readonly tagged: CheckedView;
+  readonly tagged: CommandView;
   readonly #inputs: readonly NodeInput[];
   readonly #nodes: readonly Node[];
   readonly #prefix: string | undefined;
   readonly #lifecycle: Lifecycle;
   readonly #dispatcher: Dispatcher;
   readonly #subscriptions: Subscriptions;
-  readonly #scripts = new Map<string, ScriptDefinition>();
+  readonly #classes = new OwnClasses();
 
   /**
    * @param nodes at least one, in any form of {@link NodeInput}
@@ -70,7 +71,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     if (!Array.isArray(nodes) || nodes.length === 0) {
       throw new ShardisError("BAD_OPTION", "the nodes are an array of at least one node");
     }
-    const { keyPrefix, crossNode, lazyConnect, redisOptions, ...limits } = checkOptions(options);
+    const checked = checkOptions(options);
+    const { keyPrefix, crossNode, scripts, lazyConnect, redisOptions, ...limits } = checked;
     const read = nodes.map((node: NodeInput) => readNode(node));
     this.#inputs = [...nodes];
     this.#prefix = keyPrefix;
@@ -83,9 +85,10 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     const check = checkCrossNode(crossNode, `the option crossNode: "${crossNode}"`);
     this.#dispatcher = new Dispatcher(this.#nodes, territory, check);
     this.#subscriptions = new Subscriptions(this.#nodes, territory, this);
-    this.each = new EachView(this.#nodes, keyPrefix);
-    this.strict = new CheckedView(this.#dispatcher, checkCrossNode("refuse", "redis.strict"));
-    this.tagged = new CheckedView(this.#dispatcher, checkOneTag);
+    this.each = new this.#classes.EachView(this.#nodes, keyPrefix);
+    this.strict = this.#checkedView(checkCrossNode("refuse", "redis.strict"));
+    this.tagged = this.#checkedView(checkOneTag);
+    for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
     for (const warning of this.placement.warnings) process.emitWarning(warning, "ShardisWarning");
     // Who wants to know whether it went well calls connect() too.
     if (!lazyConnect) this.connect().catch(() => {});
@@ -209,7 +212,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @throws ShardisError `BAD_KEY`
    */
   by(hashKey: Key): NodeView {
-    return new NodeView(new PinnedCarrier(this.#owner(hashKey), this.#dispatcher.territory));
+    const carrier = new PinnedCarrier(this.#owner(hashKey), this.#dispatcher.territory);
+    return new this.#classes.NodeView(carrier, this.#classes);
   }
 
   /**
@@ -218,8 +222,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @param commands commands to begin with, as arrays: `[["set", "a", "1"], ["get", "a"]]`
    */
   pipeline(commands?: readonly unknown[][] | null): ShardedPipeline {
-    const pipeline = new ShardedPipeline(this.#dispatcher, this.#scripts);
-    return pipeline.addBatch(commands ?? []);
+    return new this.#classes.Pipeline(this.#dispatcher).addBatch(commands ?? []);
   }
 
   /** A transaction, on the node of its first key. Its `exec` refuses keys of other nodes. */
@@ -231,20 +234,20 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
         { command: "multi" },
       );
     }
-    const transaction = new ShardedTransaction(this.#dispatcher, this.#scripts);
-    return transaction.addBatch(commands ?? []);
+    return new this.#classes.Transaction(this.#dispatcher).addBatch(commands ?? []);
   }
 
   /**
-   * Gives this client, and the pipelines and transactions that it makes from then
-   * on, a method, and its `…Buffer` twin, that runs a Lua script on the node of its
-   * keys, as in ioredis.
+   * Gives this client, and its views, pipelines and transactions, a method and its
+   * `…Buffer` twin that runs a Lua script on the node of its keys, as in ioredis.
+   * The option `scripts` does the same.
    *
    * @throws ShardisError `BAD_ARGUMENT`
    */
   defineCommand(name: string, definition: ScriptDefinition): void {
-    attachScript(this, name, definition);
-    this.#scripts.set(name, definition);
+    const script = readScript(name, definition);
+    attachScript(this, script, runBySha);
+    this.#classes.define(script);
   }
 
   /**
@@ -307,6 +310,13 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
       return this.#subscriptions.run(command, args);
     }
     return this.#dispatcher.run(name, args, encoding);
+  }
+
+  #checkedView(check: Check): CommandView {
+    return new this.#classes.CommandView(
+      new CheckedCarrier(this.#dispatcher, check),
+      this.#classes,
+    );
   }
 
   #owner(key: Key): Node {
