@@ -10,7 +10,7 @@ import {
 } from "../src/index.ts";
 import { startNodes } from "../src/testing/index.ts";
 import { FaultProxy, startProxy } from "./helpers/proxy.ts";
-import { until as holds, keyOn } from "./helpers/setup.ts";
+import { eventually, until as holds, keyOn } from "./helpers/setup.ts";
 
 // --- Connecting ---------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ test("connect() settles when a node falls silent as soon as it is ready", async 
   redis.node("node1").prependOnceListener("ready", () => servers.node("node1").pause());
   await redis.connect();
   servers.node("node1").resume();
-  t.is(await redis.get("key"), null);
+  t.is(await eventually(() => redis.get("key")), null);
 });
 
 test("connect() in the tick of disconnect() connects again", async (t) => {

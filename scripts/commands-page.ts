@@ -87,6 +87,8 @@ Where a reply differs from that of one Redis:
 - \`script exists\` is 1 only where every node knows the script.
 - \`keys\` and \`scan\` take patterns as they are, without the \`keyPrefix\`, and keys come
   back as they are stored.
+- \`watch\` and \`unwatch\` are refused: \`redis.transaction(keys, work)\` watches keys on a
+  connection of its own.
 - A transaction takes no command for all nodes, and what blocks does not block in it. In a
   pipeline a blocking command waits for the replies to what came before it.
 - Where all servers refuse a command alike, that is its error; where only some nodes fail,

@@ -16,6 +16,7 @@ export type { KeyspaceEvent } from "./client/subscriptions.ts";
 export type { ShardedTransaction } from "./client/transaction.ts";
 export type { ByNode } from "./client/types.ts";
 export type { CommandView, EachView, NodeView } from "./client/views.ts";
+export type { TransactionOptions, TransactionWork } from "./client/watched.ts";
 export type { CrossNode } from "./commands/check.ts";
 export type { Recovery } from "./commands/emulate/journal.ts";
 export {

@@ -109,6 +109,32 @@ export async function overNodes() {
   return told.hint;
 }
 
+export async function transactions() {
+  const value = await redis.transaction(["a", Buffer.from("b"), 7], async (tx) => {
+    same<CommandView, typeof tx>();
+    const value = await tx.get("a");
+    same<string | null, typeof value>();
+    const echoed = await tx.myecho("x");
+    same<string, typeof echoed>();
+    const results = await tx.multi().set("a", "1").myecho("x").exec();
+    same<[error: Error | null, result: unknown][] | null, typeof results>();
+    return { value };
+  });
+  same<{ value: string | null }, typeof value>();
+  const count = await redis.by("home").transaction(["a"], () => 1, { retries: 3 });
+  same<number, typeof count>();
+  // @ts-expect-error the keys are an array
+  await redis.transaction("a", () => 1);
+  // @ts-expect-error an object is no key
+  await redis.transaction([{}], () => 1);
+  // @ts-expect-error there is no such option
+  await redis.transaction(["a"], () => 1, { attempts: 3 });
+  // @ts-expect-error no work
+  await redis.transaction(["a"]);
+  // @ts-expect-error one within another would be another's
+  await redis.transaction(["a"], (tx) => tx.transaction(["a"], () => 1));
+}
+
 export function asking() {
   const node: NodeDescription = redis.nodeFor("key");
   const explanation: Explanation = redis.explain("key");

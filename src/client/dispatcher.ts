@@ -20,7 +20,7 @@ import {
 } from "../commands/request.ts";
 import { type CommandRow, commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
-import type { Sendable } from "../topology/connection.ts";
+import type { Sendable, Sender } from "../topology/connection.ts";
 import type { Node } from "../topology/node.ts";
 
 /** How often RANDOMKEY is asked again for a key that is not our own. */
@@ -54,10 +54,21 @@ export interface Carrier {
   ): MadeRequest | undefined;
   /** The one reply of a command, of those of its parts. */
   replyTo(request: PartedRequest, replies: readonly Promise<unknown>[]): Promise<unknown>;
+  nodeAt(index: number): Sender;
+}
+
+/** A carrier that knows whole nodes, where transactions may watch keys. */
+export interface Home extends Carrier {
+  /**
+   * WATCH, made ready.
+   *
+   * @throws ShardisError `BAD_KEY`; `CROSS_NODE` if its keys lie on several nodes
+   */
+  prepareWatch(keys: readonly Argument[]): MadePart;
   nodeAt(index: number): Node;
 }
 
-export class Dispatcher implements Carrier {
+export class Dispatcher implements Home {
   readonly nodes: readonly Node[];
   readonly territory: Territory;
   readonly #check: Check;
@@ -143,6 +154,13 @@ export class Dispatcher implements Carrier {
     if (row === undefined || row.policy.kind === "special") return undefined;
     const request = this.take(row, command, args, check);
     return request.kind === "parts" ? this.make(request, name, encoding) : undefined;
+  }
+
+  prepareWatch(keys: readonly Argument[]): MadePart {
+    const request = takeToOwner(this.territory, "watch", keys, [...keys.keys()]);
+    const [part] = this.make(request, "watch", "utf8").parts;
+    if (part === undefined) throw new RangeError("what runs on one node has one part");
+    return part;
   }
 
   make(request: PartedRequest, name: string, encoding: ReplyEncoding): MadeRequest {

@@ -25,6 +25,7 @@ import { type KeyspaceEvent, Subscriptions } from "./subscriptions.ts";
 import type { ShardedTransaction } from "./transaction.ts";
 import type { Commands, ScanStreams } from "./types.ts";
 import type { CommandView, EachView, NodeView } from "./views.ts";
+import { runWatched, type TransactionOptions, type TransactionWork } from "./watched.ts";
 
 /**
  * A client of many independent Redis servers, with every command of ioredis. It
@@ -235,6 +236,36 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
       );
     }
     return new this.#classes.Transaction(this.#dispatcher).addBatch(commands ?? []);
+  }
+
+  /**
+   * A transaction that reads before it writes. The keys are watched on a connection
+   * of their own; what `tx.multi()…exec()` writes is written only if nobody else has
+   * changed any of them since. If somebody has, the work is run again from its
+   * beginning, so it should do nothing else that must not be done twice.
+   *
+   * `tx` has every command, `pipeline()` and `multi()`, on that connection: what has
+   * keys of other nodes is refused. `tx.watch(…)` watches more keys. `exec()` ends
+   * it, as does the end of the work.
+   *
+   * @param keys at least one, all on one node
+   * @returns what the work returns
+   * @throws ShardisError `CONFLICT` if others have changed the keys in each of its
+   *   attempts; `CROSS_NODE`, `BAD_KEY`, `BAD_ARGUMENT`; what the work throws
+   * @example
+   * const left = await redis.transaction(["{user:1}:balance"], async (tx) => {
+   *   const balance = Number(await tx.get("{user:1}:balance")) - price;
+   *   if (balance < 0) throw new Error("not enough");
+   *   await tx.multi().set("{user:1}:balance", balance).rpush("{user:1}:log", price).exec();
+   *   return balance;
+   * });
+   */
+  transaction<Result>(
+    keys: readonly Key[],
+    work: TransactionWork<Result>,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    return runWatched(this.#dispatcher, this.#classes, keys, work, options);
   }
 
   /**

@@ -4,12 +4,14 @@ import { toCommand } from "../commands/arguments.ts";
 import { failureOf } from "../commands/merge.ts";
 import { pinToNode } from "../commands/pin.ts";
 import { type NodeFailure, PartialFailureError } from "../errors.ts";
+import type { Key } from "../keys.ts";
 import type { Node } from "../topology/node.ts";
-import type { Carrier } from "./dispatcher.ts";
+import type { Carrier, Home } from "./dispatcher.ts";
 import { attachCommands, EXECUTE, type Executor, runNow } from "./methods.ts";
 import type { ShardedPipeline } from "./pipeline.ts";
 import type { ShardedTransaction } from "./transaction.ts";
 import type { ByNode, Commands, EachCommands } from "./types.ts";
+import { runWatched, type TransactionOptions, type TransactionWork } from "./watched.ts";
 
 /**
  * Runs each command on every node: the result is an object with the reply of
@@ -104,4 +106,23 @@ attachCommands(CommandView.prototype, runNow);
  * @example
  * await redis.by("userinfo").get("foo");
  */
-export class NodeView extends CommandView {}
+export class NodeView extends CommandView {
+  readonly #home: Home;
+  readonly #classes: Classes;
+
+  /** @internal */
+  constructor(home: Home, classes: Classes) {
+    super(home, classes);
+    this.#home = home;
+    this.#classes = classes;
+  }
+
+  /** A transaction that reads before it writes, as that of the client, on the node. */
+  transaction<Result>(
+    keys: readonly Key[],
+    work: TransactionWork<Result>,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    return runWatched(this.#home, this.#classes, keys, work, options);
+  }
+}

@@ -113,9 +113,11 @@ export function takeToOwner(
   command: string,
   given: readonly Argument[],
   positions: readonly number[],
-): Request {
+): PartedRequest {
   const placed = place(territory, command, given, positions);
-  return onOneNode(placed) ?? overNodes(territory.placement, { kind: "node" }, placed);
+  const request = onOneNode(placed);
+  if (request === undefined) throw crossNode(territory.placement, placed);
+  return request;
 }
 
 /** A command whose keys lie on one node goes there unchanged, whatever else could be done. */
@@ -183,11 +185,11 @@ function writtenKey(
 function unplaceable(command: string, policy: Policy | undefined): ShardisError {
   const wayOut =
     policy?.kind === "refuse" ? policy.wayOut : `redis.node(name).${command}(…) or redis.by(key)`;
-  return new ShardisError(
-    "UNSUPPORTED",
-    `${command} has no key by which it could be placed, and is not run on every node: use ${wayOut}`,
-    { command },
-  );
+  const reason =
+    policy?.kind === "refuse" && policy.always
+      ? "would change a connection that all commands to a node share"
+      : "has no key by which it could be placed, and is not run on every node";
+  return new ShardisError("UNSUPPORTED", `${command} ${reason}: use ${wayOut}`, { command });
 }
 
 function crossNode(placement: Placement, { command, keys, given }: PlacedCommand): ShardisError {

@@ -1,7 +1,7 @@
-/** One node: its connection, and more of them for commands that block. */
+/** One node: its connection, and more of them for what needs one of its own. */
 import { Command, Redis, type RedisOptions } from "ioredis";
 import { ShardisError } from "../errors.ts";
-import { Connection, type ConnectionLimits, type Sendable } from "./connection.ts";
+import { Connection, type ConnectionLimits, type Sendable, type Sender } from "./connection.ts";
 import type { ReadNode } from "./node-options.ts";
 
 /** A node, as a user sees it. */
@@ -28,7 +28,7 @@ const DEFAULTS: RedisOptions = {
   autoResendUnfulfilledCommands: false,
 };
 
-/** Idle connections for blocking commands that are kept for the next one. */
+/** Idle connections that are kept for the next that needs one of its own. */
 const MOST_IDLE = 4;
 
 /** Whether a command may wait on the server. */
@@ -36,7 +36,7 @@ export function isBlocking(command: string): boolean {
   return Command.checkFlag("BLOCKING_COMMANDS", command);
 }
 
-export class Node {
+export class Node implements Sender {
   readonly name: string;
   readonly description: NodeDescription;
   readonly connection: Connection;
@@ -45,6 +45,8 @@ export class Node {
   readonly #limits: ConnectionLimits;
   readonly #idle: Connection[] = [];
   readonly #blocking = new Set<Connection>();
+  /** Those of them on which something is isolated. */
+  readonly #isolated = new Set<Connection>();
 
   constructor(node: ReadNode, common: RedisOptions, limits: ConnectionLimits) {
     const options = { ...DEFAULTS, ...common, ...node.redisOptions, lazyConnect: true };
@@ -98,6 +100,35 @@ export class Node {
     return this.connection.transact(commands);
   }
 
+  /**
+   * Runs work on a connection that nobody else uses meanwhile, and on which no
+   * key is watched before or after.
+   *
+   * @param keys for errors
+   * @throws ShardisError what `send` does; what the work throws
+   */
+  async isolate<Result>(
+    keys: readonly unknown[],
+    work: (connection: Connection) => Promise<Result>,
+  ): Promise<Result> {
+    // They know why, and say so.
+    if (this.connection.isClosed || this.refusal !== undefined) {
+      await this.send(new Command("watch"), keys);
+    }
+    const connection = this.#idle.pop() ?? this.#connectBlocking();
+    this.#isolated.add(connection);
+    try {
+      return await work(connection);
+    } finally {
+      this.#isolated.delete(connection);
+      // It comes behind all that the work has not waited for.
+      connection.send(new Command("unwatch"), []).then(
+        () => this.#release(connection),
+        () => this.#close(connection),
+      );
+    }
+  }
+
   async #refuse({ command, keys }: Sendable, refusal: string): Promise<never> {
     const name = command.name.toLowerCase();
     const message = `${name} was not sent: ${refusal}`;
@@ -136,8 +167,11 @@ export class Node {
 
   /** Closes once all replies have come; commands that block are not waited for. */
   async quit(): Promise<void> {
-    for (const connection of this.#blocking) this.#close(connection);
-    await this.connection.quit();
+    const isolated = [...this.#isolated];
+    for (const connection of this.#blocking) {
+      if (!this.#isolated.has(connection)) this.#close(connection);
+    }
+    await Promise.all([this.connection, ...isolated].map((connection) => connection.quit()));
   }
 
   #connectBlocking(): Connection {
@@ -147,7 +181,9 @@ export class Node {
       // Whoever needs another makes one.
       retryStrategy: () => null,
     });
-    const connection = new Connection(this.name, client, this.#limits);
+    // What is its only user always waits for it.
+    const limits = { ...this.#limits, maxQueuedCommands: Number.POSITIVE_INFINITY };
+    const connection = new Connection(this.name, client, limits);
     client.on("end", () => this.#forget(connection));
     this.#blocking.add(connection);
     return connection;
