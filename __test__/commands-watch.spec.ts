@@ -453,13 +453,13 @@ test("a connection that breaks is not made again without the watch", async (t) =
 });
 
 test("its node falls silent within: it settles in time", async (t) => {
-  const { redis, servers } = await sharded(t, { commandTimeout: 300 });
+  const { redis, servers } = await sharded(t, { commandTimeout: 1000 });
   const b = keyOn(redis, "node2");
   const promise = redis.transaction([b], async (tx) => {
     servers.node("node2").pause();
     return tx.multi().set(b, "1").exec();
   });
-  t.like(await failure(t, promise, 300), { code: "TIMEOUT", node: "node2", sent: true });
+  t.like(await failure(t, promise, 2000), { code: "TIMEOUT", node: "node2", sent: true });
   servers.node("node2").resume();
 });
 
