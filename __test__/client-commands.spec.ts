@@ -407,24 +407,8 @@ test("no command that must run on one node is sent when its keys lie on several"
   });
 });
 
-test("SORT is refused where BY or GET would read keys of other nodes", async (t) => {
+test("what other options of SORT say is no option", async (t) => {
   const { redis } = await sharded(t, 3);
-  await nothingIsSent(t, redis, async () => {
-    for (const args of [
-      ["BY", "weight_*"],
-      ["by", "weight_*->field"],
-      ["GET", "object_*"],
-      ["GET", "#", "GET", "object_*->field"],
-      ["LIMIT", 0, 10, Buffer.from("get"), Buffer.from("object_*")],
-    ]) {
-      const error = await t.throwsAsync(redis.call("sort", "list", ...args), {
-        code: "UNSUPPORTED",
-      });
-      t.regex(error.message, /redis\.by\(key\)/);
-      await t.throwsAsync(redis.call("sort_ro", "list", ...args), { code: "UNSUPPORTED" });
-    }
-  });
-  // Not options, but what other options say.
   t.deepEqual(await redis.sort("by", "STORE", "by"), 0);
   t.deepEqual(await redis.by("list").sort("list", "BY", "weight_*", "GET", "object_*"), []);
 });

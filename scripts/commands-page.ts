@@ -23,6 +23,8 @@ function strategy(policy: Policy): string {
       return policy.written === "none"
         ? "the node that has most of its keys, with copies of the others"
         : `the node of its ${policy.written} key, which it writes, with copies of the others`;
+    case "sort":
+      return "the node of its key, or where it stores, with copies of what it reads elsewhere";
     case "move":
       return "the nodes of its two keys, step by step";
     case "steps":
@@ -103,10 +105,13 @@ Where a reply differs from that of one Redis:
   for moves. Servers that refuse these refuse those commands between nodes.
 - A count of keys that no command could have, such as 0, is refused before a server sees
   it, with a code of shardis' own.
-- \`sort\` with \`BY\` or \`GET\` patterns is refused: they name keys that may lie anywhere.`,
+- \`sort\` with \`BY\` or \`GET\` patterns reads keys that may lie anywhere, unless the part
+  before the asterisk has the hash tag of the other keys. Then it takes up to nine round
+  trips: the collection is copied, and the value of every key that the patterns name for its
+  elements, to the node that sorts. Values may change while others are copied.`,
     section(
       "Over several nodes",
-      of("split", "ship", "move", "steps", "channel", "subscribe", "every", "special"),
+      of("split", "ship", "sort", "move", "steps", "channel", "subscribe", "every", "special"),
     ),
     section("On one node that need not be chosen", of("any")),
     section("On the node of their keys", of("node")),

@@ -6,6 +6,7 @@ import { popFirst } from "../commands/emulate/probe.ts";
 import { readCursor, writeCursor } from "../commands/emulate/scan.ts";
 import type { SendBatch } from "../commands/emulate/send.ts";
 import { shipAndRun } from "../commands/emulate/ship.ts";
+import { Sorting } from "../commands/emulate/sort.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergeSettled } from "../commands/merge.ts";
@@ -97,6 +98,10 @@ export class Dispatcher implements Carrier {
     if (request.kind === "ship") {
       // By the name as it was given: ioredis shapes replies by it.
       return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
+    }
+    if (request.kind === "sort") {
+      const placed = { ...request.placed, command: name };
+      return new Sorting(placed, this.territory.placement, this.#sendBatch).run(encoding);
     }
     if (request.kind === "steps") {
       const placed = { ...request.placed, command: name };

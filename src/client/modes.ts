@@ -1,6 +1,7 @@
 /** Views that ask more of a command's keys than the client does. */
 import { type Argument, type ReplyEncoding, withPrefix } from "../commands/arguments.ts";
-import type { Request, Territory } from "../commands/request.ts";
+import type { Part } from "../commands/placed.ts";
+import { nodesOf, type Request, type Territory } from "../commands/request.ts";
 import { ShardisError } from "../errors.ts";
 import { checkKey, describe } from "../keys.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -36,13 +37,13 @@ attachCommands(CheckedView.prototype, runNow);
 
 /** The keys of a command must lie on one node: it is not cut, and nothing is copied. */
 export function checkOneNode(request: Request, { territory }: Dispatcher): void {
-  if (request.kind === "parts" && keyedParts(request) <= 1) return;
+  if (request.kind === "parts" && keyedParts(request.parts) <= 1) return;
   const keys = keysOf(request);
-  const nodes = territory.placement.nodes;
-  const places = placesOf(request).map((node) => nodes[node]);
+  const { placement } = territory;
+  const places = nodesOf(placement, request).map((node) => placement.nodes[node]);
   throw new ShardisError(
     "CROSS_NODE",
-    `the keys of ${request.command} lie on ${places.join(", ")}, and strict splits nothing: give ` +
+    `the keys of ${request.command} ${request.kind === "sort" ? "may lie" : "lie"} on ${places.join(", ")}, and strict splits nothing: give ` +
       "them a common hash tag, such as {user:1}",
     { command: request.command, keys },
   );
@@ -62,22 +63,13 @@ export function checkOneTag(request: Request, { territory }: Dispatcher): void {
   );
 }
 
-function keyedParts(request: Request): number {
-  if (request.kind !== "parts") return placesOf(request).length;
-  return request.parts.filter(({ keys }) => keys.length > 0).length;
+function keyedParts(parts: readonly Part[]): number {
+  return parts.filter(({ keys }) => keys.length > 0).length;
 }
 
 function keysOf(request: Request): unknown[] {
   if (request.kind !== "parts") return [...request.placed.given];
   return request.parts.flatMap(({ keys }) => keys);
-}
-
-function placesOf(request: Request): number[] {
-  const owners =
-    request.kind !== "parts"
-      ? request.placed.keys.map(({ owner }) => owner)
-      : request.parts.map(({ node }) => node);
-  return [...new Set(owners)];
 }
 
 function tagOf(key: unknown, { placement, prefix }: Territory): string | undefined {

@@ -15,6 +15,8 @@ export type Policy =
    * `written` says which of its keys it writes, which is never a copy.
    */
   | { readonly kind: "ship"; readonly written: "none" | "first" | "last" }
+  /** The same, with the keys that its patterns name: see `emulate/sort.ts`. */
+  | { readonly kind: "sort" }
   /** From its first key to its second, step by step and by a journal: see `emulate/move.ts`. */
   | { readonly kind: "move" }
   /** Asked of the nodes of its keys in several steps: see `emulate/probe.ts`, `emulate/streams.ts`. */
@@ -61,7 +63,9 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
     "bitop geosearchstore pfmerge sdiffstore sinterstore sunionstore zdiffstore zinterstore " +
       "zrangestore zunionstore",
   ],
-  [{ kind: "ship", written: "last" }, "georadius georadiusbymember sort"],
+  [{ kind: "ship", written: "last" }, "georadius georadiusbymember"],
+
+  [{ kind: "sort" }, "sort sort_ro"],
 
   [{ kind: "steps", name: "probe" }, "lmpop zmpop"],
   [{ kind: "steps", name: "streams" }, "xread"],

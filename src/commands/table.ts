@@ -25,6 +25,7 @@ const ATOMICITY: Readonly<Record<Policy["kind"], CommandRow["atomicity"]>> = {
   every: "per node",
   special: "per node",
   ship: "emulated",
+  sort: "emulated",
   move: "emulated",
   steps: "emulated",
   refuse: "refused",
