@@ -17,8 +17,11 @@ function strategy(policy: Policy): string {
   switch (policy.kind) {
     case "node":
       return "the node of its keys";
-    case "split":
-      return `cut by node; ${MERGES[policy.merge]}`;
+    case "split": {
+      const uncut = policy.uncut?.map((option) => `\`${option.toUpperCase()}\``).join(" or ");
+      const alone = uncut === undefined ? "" : `; with ${uncut} on one node only`;
+      return `cut by node; ${MERGES[policy.merge]}${alone}`;
+    }
     case "ship":
       return policy.written === "none"
         ? "the node that has most of its keys, with copies of the others"
@@ -103,6 +106,8 @@ Where a reply differs from that of one Redis:
 - \`copy\` with \`DB\` works only where both keys lie on one node.
 - Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, and EVAL
   for moves. Servers that refuse these refuse those commands between nodes.
+- A part of \`mset\`, \`msetex\` or \`json.mset\` that a node refuses is not set; what the
+  others have set stays, as the error says.
 - A count of keys that no command could have, such as 0, is refused before a server sees
   it, with a code of shardis' own.
 - \`sort\` with \`BY\` or \`GET\` patterns reads keys that may lie anywhere, unless the part

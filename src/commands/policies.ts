@@ -8,8 +8,16 @@
 export type Policy =
   /** On the node where all its keys lie; refused if they do not lie on one. */
   | { readonly kind: "node" }
-  /** Cut into one command for each node that owns any of its keys. */
-  | { readonly kind: "split"; readonly shape: Shape; readonly merge: Merge }
+  /**
+   * Cut into one command for each node that owns any of its keys. With any of the
+   * options `uncut` it is all or nothing, which no cut command could be.
+   */
+  | {
+      readonly kind: "split";
+      readonly shape: Shape;
+      readonly merge: Merge;
+      readonly uncut?: readonly string[];
+    }
   /**
    * On one node, with copies of the keys that lie on others: see `emulate/ship.ts`.
    * `written` says which of its keys it writes, which is never a copy.
@@ -37,8 +45,16 @@ export type Policy =
    */
   | { readonly kind: "refuse"; readonly wayOut: string; readonly always: boolean };
 
-/** `keys`: every argument is a key; `pairs`: keys and values in turn. */
-export type Shape = "keys" | "pairs";
+/**
+ * How the arguments of a command belong to its keys: each key takes `width` of
+ * them, itself included. Before the keys may stand how many they are; behind
+ * them `common` arguments, or then any number of options, which every part gets.
+ */
+export interface Shape {
+  readonly width: 1 | 2 | 3;
+  readonly isCounted: boolean;
+  readonly common: number;
+}
 
 /**
  * How the replies of nodes become one: `each` a reply for each key, in order;
@@ -49,10 +65,20 @@ export type Shape = "keys" | "pairs";
  */
 export type Merge = "each" | "sum" | "least" | "same" | "some" | "list" | "keys" | "text";
 
+const KEYS: Shape = { width: 1, isCounted: false, common: 0 };
+const PAIRS: Shape = { ...KEYS, width: 2 };
+const TRIPLES: Shape = { ...KEYS, width: 3 };
+const KEYS_AND_PATH: Shape = { ...KEYS, common: 1 };
+const COUNTED_PAIRS: Shape = { ...PAIRS, isCounted: true };
+
 const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
-  [{ kind: "split", shape: "keys", merge: "each" }, "mget"],
-  [{ kind: "split", shape: "pairs", merge: "same" }, "mset"],
-  [{ kind: "split", shape: "keys", merge: "sum" }, "del exists touch unlink"],
+  [{ kind: "split", shape: KEYS, merge: "each" }, "mget"],
+  [{ kind: "split", shape: KEYS_AND_PATH, merge: "each" }, "json.mget"],
+  [{ kind: "split", shape: PAIRS, merge: "same" }, "mset"],
+  [{ kind: "split", shape: COUNTED_PAIRS, merge: "least", uncut: ["nx", "xx"] }, "msetex"],
+  [{ kind: "split", shape: TRIPLES, merge: "same" }, "json.mset"],
+  [{ kind: "split", shape: TRIPLES, merge: "each" }, "ts.madd"],
+  [{ kind: "split", shape: KEYS, merge: "sum" }, "del exists touch unlink"],
 
   [
     { kind: "ship", written: "none" },

@@ -8,7 +8,7 @@ import { keyPositions } from "./keys.ts";
 import type { Part, PlacedCommand, PlacedKey } from "./placed.ts";
 import type { Merge, Policy } from "./policies.ts";
 import { ownerOfAll, readSortPatterns } from "./sort-options.ts";
-import { split } from "./split.ts";
+import { optionsBehind, split } from "./split.ts";
 import type { CommandRow } from "./table.ts";
 
 /** A command, taken apart: parts that run side by side. */
@@ -90,7 +90,10 @@ export function takeApart(
       return takeSortApart(territory, place(territory, command, given));
     case "split": {
       const { placement, prefix } = territory;
-      const parts = split(placement, prefix, policy, command, given);
+      const parts = split(placement, prefix, policy.shape, command, given);
+      if (parts.length > 1 && isUncut(policy, command, given)) {
+        throw crossNode(placement, place(territory, command, given));
+      }
       return { kind: "parts", command, parts, merge: policy.merge };
     }
     case "every": {
@@ -176,6 +179,15 @@ function takeSortApart({ placement, prefix }: Territory, sort: PlacedCommand): R
   if (node !== undefined && owners.every((owner) => owner === node)) return whole(node, placed);
   if (owners.length > keys.length) return { kind: "sort", command, placed };
   return { kind: "ship", command, placed: { ...placed, written: keys.length - 1 } };
+}
+
+/** Whether a command has an option by which it is all or nothing. */
+function isUncut(
+  { shape, uncut = [] }: Extract<Policy, { kind: "split" }>,
+  command: string,
+  given: readonly Argument[],
+): boolean {
+  return uncut.length > 0 && optionsBehind(shape, command, given).some((o) => uncut.includes(o));
 }
 
 /** What can be done for a command whose keys lie on several nodes. */
