@@ -13,6 +13,12 @@ const MERGES: Readonly<Record<Merge, string>> = {
   text: "one text after another",
 };
 
+const STEPS: Readonly<Record<Extract<Policy, { kind: "steps" }>["name"], string>> = {
+  probe: "the nodes of its keys, one after another",
+  streams: "the nodes of its keys, at once; without BLOCK",
+  "all or none": "the nodes of its keys, step by step; all or none",
+};
+
 function strategy(policy: Policy): string {
   switch (policy.kind) {
     case "node":
@@ -31,9 +37,7 @@ function strategy(policy: Policy): string {
     case "move":
       return "the nodes of its two keys, step by step";
     case "steps":
-      return policy.name === "probe"
-        ? "the nodes of its keys, one after another"
-        : "the nodes of its keys, at once; without BLOCK";
+      return STEPS[policy.name];
     case "channel":
       return "the node that the channel is placed on";
     case "subscribe":
@@ -103,9 +107,13 @@ Where a reply differs from that of one Redis:
   If a client crashes in between, the next client that uses such a command, or
   \`redis.recover()\`, finishes the rest, once it is half a minute old. They reject with
   \`CONFLICT\` if the keys were changed whenever they had been copied.
+- \`msetnx\` over several nodes sets all keys or none: what it has set is taken back if a key
+  exists or a node fails, or if its client crashes, by the next run as above, unless
+  somebody has changed it since. For a moment others may see some of the keys without the
+  others, also those that are taken back; to a rival \`msetnx\` these exist.
 - \`copy\` with \`DB\` works only where both keys lie on one node.
 - Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, and EVAL
-  for moves. Servers that refuse these refuse those commands between nodes.
+  for moves and \`msetnx\`. Servers that refuse these refuse those commands between nodes.
 - A part of \`mset\`, \`msetex\` or \`json.mset\` that a node refuses is not set; what the
   others have set stays, as the error says.
 - A count of keys that no command could have, such as 0, is refused before a server sees

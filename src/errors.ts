@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   BAD_OPTION: "an option, or a node, that cannot work",
   BAD_PLACEMENT: "scheme, parameters and nodes that do not fit",
   CLOSED: "the client has been closed",
-  CONFLICT: "the keys were changed again and again while they were moved",
+  CONFLICT: "others changed the keys, or took over, while they were moved or set",
   CONNECTION_LOST: "the connection broke before the reply came; the command may have run",
   CROSS_NODE: "the keys of one command lie on several nodes",
   LOCK_LOST: "the lock is no longer held",

@@ -67,7 +67,7 @@ const STRINGS: Group = {
     ["mget", 6, (d) => d.keys(1, 7, "string", "number", "set")],
     ["mset", 3, (d) => d.times(1, 5, () => [d.key("string", "number"), d.value()]).flat()],
     ["mset", 1, (d) => [new Map(d.times(1, 4, () => [d.key("string"), d.value()] as const))]],
-    ["msetnx", 1, (d) => d.times(1, 3, () => [d.key("string", "number"), d.value()]).flat()],
+    ["msetnx", 3, (d) => d.times(1, 3, () => [d.key("string", "number"), d.value()]).flat()],
     [
       "bitop",
       6,

@@ -1,5 +1,6 @@
 /** Carries commands out: takes them apart, sends the parts, and makes the replies one. */
 import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
+import { setAllOrNone } from "../commands/emulate/all-or-none.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
@@ -37,7 +38,7 @@ export interface MadeRequest {
   readonly parts: readonly MadePart[];
 }
 
-const STEPS = { probe: popFirst, streams: readStreams };
+const STEPS = { probe: popFirst, streams: readStreams, "all or none": setAllOrNone };
 
 /** What carries the commands of views and pipelines out. */
 export interface Carrier {
@@ -105,7 +106,9 @@ export class Dispatcher implements Carrier {
     }
     if (request.kind === "steps") {
       const placed = { ...request.placed, command: name };
-      return STEPS[request.name](placed, this.#sendBatch, encoding);
+      if (request.name === "all or none") this.#mover.recoverNowAndThen();
+      const { nodes } = this.territory.placement;
+      return STEPS[request.name](placed, this.#sendBatch, encoding, nodes);
     }
     if (request.kind === "move") return this.#mover.run(request.placed, encoding);
     const { parts } = this.make(request, name, encoding);

@@ -1,5 +1,6 @@
 /** What would become of a command, without sending it. */
 import type { Argument } from "../commands/arguments.ts";
+import { ALL_OR_NONE_ROUND_TRIPS } from "../commands/emulate/all-or-none.ts";
 import { moveRoundTrips } from "../commands/emulate/move.ts";
 import { sortRoundTrips } from "../commands/emulate/sort.ts";
 import { nodesOf, type Request, takeApart } from "../commands/request.ts";
@@ -41,7 +42,7 @@ function roundTripsOf(request: Exclude<Request, { kind: "parts" }>, nodes: numbe
     case "move":
       return moveRoundTrips(request.command);
     case "steps":
-      return request.name === "streams" ? 1 : nodes;
+      return { streams: 1, probe: nodes, "all or none": ALL_OR_NONE_ROUND_TRIPS }[request.name];
   }
 }
 

@@ -27,8 +27,11 @@ export type Policy =
   | { readonly kind: "sort" }
   /** From its first key to its second, step by step and by a journal: see `emulate/move.ts`. */
   | { readonly kind: "move" }
-  /** Asked of the nodes of its keys in several steps: see `emulate/probe.ts`, `emulate/streams.ts`. */
-  | { readonly kind: "steps"; readonly name: "probe" | "streams" }
+  /**
+   * Asked of the nodes of its keys in several steps: see `emulate/probe.ts`,
+   * `emulate/streams.ts`, `emulate/all-or-none.ts`.
+   */
+  | { readonly kind: "steps"; readonly name: "probe" | "streams" | "all or none" }
   /** On the node that the name of a channel, its first argument, is placed on. */
   | { readonly kind: "channel" }
   /** On connections of their own: see `client/subscriptions.ts`. Refused on a given node. */
@@ -95,6 +98,7 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
 
   [{ kind: "steps", name: "probe" }, "lmpop zmpop"],
   [{ kind: "steps", name: "streams" }, "xread"],
+  [{ kind: "steps", name: "all or none" }, "msetnx"],
   [{ kind: "move" }, "copy lmove rename renamenx rpoplpush smove"],
 
   [{ kind: "every", merge: "keys" }, "keys"],

@@ -45,7 +45,7 @@ export interface MovedRequest {
 /** A command that asks several nodes in several steps. */
 export interface SteppedRequest {
   readonly kind: "steps";
-  readonly name: "probe" | "streams";
+  readonly name: Extract<Policy, { kind: "steps" }>["name"];
   readonly command: string;
   readonly placed: PlacedCommand;
 }

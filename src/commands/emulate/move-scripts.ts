@@ -23,7 +23,7 @@ end
 `;
 
 /** Whether a key is still what it was, by the hash of its DUMP and by its expiry. */
-const SAME = `${EXPIRY}
+export const SAME = `${EXPIRY}
 local function same(key, sha, at)
   local dump = redis.call('DUMP', key)
   if not dump or redis.sha1hex(dump) ~= sha then return false end
@@ -33,7 +33,7 @@ end
 `;
 
 /** Entries of the journal: KEYS[2] is the entry, KEYS[3] the index of all entries of the node. */
-const JOURNAL = `
+export const JOURNAL = `
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

@@ -13,8 +13,7 @@ import { type Argument, type ReplyEncoding, toArgument } from "../arguments.ts";
 import type { PlacedCommand, PlacedKey } from "../placed.ts";
 import { keyNamed, readSortOptions, readSortPatterns, type SortPattern } from "../sort-options.ts";
 import { COPY_LIFE, newCopyName, succeed } from "./copies.ts";
-import { isReply } from "./journal.ts";
-import type { SendBatch } from "./send.ts";
+import { isReply, type SendBatch } from "./send.ts";
 
 /** How many values are copied in one go, so that none holds a server up for long. */
 const MOST_VALUES = 10_000;
