@@ -169,14 +169,25 @@ test("a step that was not sent: nothing is set, and the error says so", async (t
   }
 });
 
-test("a server's refusal on one node is its error, and nothing is set", async (t) => {
-  const { redis, nodes, keys, values } = await stage(t);
-  await nodes[1]?.acl("SETUSER", "default", "-set");
-  await t.throwsAsync(redis.msetnx(...keys.flatMap((key) => [key, "1"])), {
-    name: "ReplyError",
-    message: /NOPERM|can't run this command/,
-  });
-  t.deepEqual(await values(), NONE);
+test("what a server refuses on one node is its error, and nothing is set", async (t) => {
+  for (const [refused, node] of [
+    ["set", 0],
+    ["set", 2],
+    ["rpush", 1],
+    ["zadd", 0],
+    ["eval", 1],
+  ] as const) {
+    const { redis, nodes, keys, values, nothingIsLeft } = await stage(t);
+    await nodes[node]?.acl("SETUSER", "default", `-${refused}`);
+    await t.throwsAsync(redis.msetnx(...keys.flatMap((key) => [key, "1"])), {
+      name: "ReplyError",
+      message: /permission|can't run this command/,
+    });
+    t.deepEqual(await values(), NONE, `${refused} on ${node}`);
+    await nodes[node]?.acl("SETUSER", "default", "+@all");
+    if (refused !== "zadd") await nothingIsLeft();
+    t.is(Number(await redis.msetnx(...keys.flatMap((key) => [key, "1"]))), 1);
+  }
 });
 
 test("a reply that is lost: what may be set is taken back, also if it comes late", async (t) => {

@@ -23,7 +23,7 @@ end
 `;
 
 /** Whether a key is still what it was, by the hash of its DUMP and by its expiry. */
-export const SAME = `${EXPIRY}
+const SAME = `${EXPIRY}
 local function same(key, sha, at)
   local dump = redis.call('DUMP', key)
   if not dump or redis.sha1hex(dump) ~= sha then return false end
