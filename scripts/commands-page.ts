@@ -115,7 +115,8 @@ Where a reply differs from that of one Redis:
 - Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, and EVAL
   for moves and \`msetnx\`. Servers that refuse these refuse those commands between nodes.
 - A part of \`mset\`, \`msetex\` or \`json.mset\` that a node refuses is not set; what the
-  others have set stays, as the error says.
+  others have set stays, as the error says. \`msetex\` with \`NX\` or \`XX\` would be all or
+  nothing, for which what it replaces would have to be kept: it is refused between nodes.
 - A count of keys that no command could have, such as 0, is refused before a server sees
   it, with a code of shardis' own.
 - \`sort\` with \`BY\` or \`GET\` patterns reads keys that may lie anywhere, unless the part
