@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   BAD_OPTION: "an option, or a node, that cannot work",
   BAD_PLACEMENT: "scheme, parameters and nodes that do not fit",
   CLOSED: "the client, or the transaction, has been closed",
-  CONFLICT: "others have changed the keys again and again",
+  CONFLICT: "others have changed the keys, or taken over, while they were moved, set or watched",
   CONNECTION_LOST: "the connection broke before the reply came; the command may have run",
   CROSS_NODE: "the keys of one command lie on several nodes",
   LOCK_LOST: "the lock is no longer held",

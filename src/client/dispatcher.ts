@@ -1,12 +1,14 @@
 /** Carries commands out: takes them apart, sends the parts, and makes the replies one. */
 import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
 import { type Check, NO_CHECK } from "../commands/check.ts";
+import { setAllOrNone } from "../commands/emulate/all-or-none.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
 import { readCursor, writeCursor } from "../commands/emulate/scan.ts";
 import type { SendBatch } from "../commands/emulate/send.ts";
 import { shipAndRun } from "../commands/emulate/ship.ts";
+import { Sorting } from "../commands/emulate/sort.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergeSettled } from "../commands/merge.ts";
@@ -37,7 +39,7 @@ export interface MadeRequest {
   readonly parts: readonly MadePart[];
 }
 
-const STEPS = { probe: popFirst, streams: readStreams };
+const STEPS = { probe: popFirst, streams: readStreams, "all or none": setAllOrNone };
 
 /** What carries the commands of views and pipelines out. */
 export interface Carrier {
@@ -131,9 +133,15 @@ export class Dispatcher implements Home {
       // By the name as it was given: ioredis shapes replies by it.
       return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
     }
+    if (request.kind === "sort") {
+      const placed = { ...request.placed, command: name };
+      return new Sorting(placed, this.territory.placement, this.#sendBatch).run(encoding);
+    }
     if (request.kind === "steps") {
       const placed = { ...request.placed, command: name };
-      return STEPS[request.name](placed, this.#sendBatch, encoding);
+      if (request.name === "all or none") this.#mover.recoverNowAndThen();
+      const { nodes } = this.territory.placement;
+      return STEPS[request.name](placed, this.#sendBatch, encoding, nodes);
     }
     if (request.kind === "move") return this.#mover.run(request.placed, encoding);
     const { parts } = this.make(request, name, encoding);

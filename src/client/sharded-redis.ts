@@ -300,8 +300,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   /**
-   * Finishes what crashed clients have left unfinished between two nodes, as the
-   * first `rename`, `lmove` and so on of a client does too.
+   * Finishes what crashed clients have left unfinished between nodes, as the first
+   * `rename`, `lmove`, `msetnx` and so on of a client does too.
    *
    * @param lease how many milliseconds an entry of the journal must not have been
    *   touched: whoever wrote it may still be at it; half a minute by default

@@ -1,8 +1,9 @@
 /** What may still refuse a command that has been taken apart, before anything of it is sent. */
 import { ShardisError } from "../errors.ts";
 import { checkKey, describe } from "../keys.ts";
+import type { Placement } from "../placement/placement.ts";
 import { withPrefix } from "./arguments.ts";
-import type { Request, Territory } from "./request.ts";
+import { nodesOf, type Request, type Territory } from "./request.ts";
 
 /** @throws ShardisError `CROSS_NODE` */
 export type Check = (request: Request, territory: Territory) => void;
@@ -26,13 +27,14 @@ export function checkCrossNode(mode: CrossNode, demand: string): Check {
   if (mode === "emulate") return NO_CHECK;
   return (request, { placement }) => {
     if (request.kind === "parts" && (mode === "split" || request.parts.length === 1)) return;
-    const nodes = nodesOf(request);
+    const nodes = keyedNodes(placement, request);
     if (nodes.length <= 1) return;
     const limit = mode === "split" ? "refuses what takes several steps" : "takes one node only";
+    const verb = request.kind === "sort" ? "may lie" : "lie";
     const places = nodes.map((node) => placement.nodes[node]).join(", ");
     throw new ShardisError(
       "CROSS_NODE",
-      `the keys of ${request.command} lie on ${places}, and ${demand} ${limit}: give them a ` +
+      `the keys of ${request.command} ${verb} on ${places}, and ${demand} ${limit}: give them a ` +
         "common hash tag, such as {user:1}",
       { command: request.command, keys: keysOf(request) },
     );
@@ -53,13 +55,10 @@ export const checkOneTag: Check = (request, territory) => {
   );
 };
 
-/** The nodes on which keys of a command lie, each once. */
-function nodesOf(request: Request): number[] {
-  const nodes =
-    request.kind === "parts"
-      ? request.parts.flatMap(({ node, keys }) => (keys.length > 0 ? [node] : []))
-      : request.placed.keys.map(({ owner }) => owner);
-  return [...new Set(nodes)];
+/** The nodes on which keys of a command lie, or may lie, each once. */
+function keyedNodes(placement: Placement, request: Request): number[] {
+  if (request.kind !== "parts") return nodesOf(placement, request);
+  return [...new Set(request.parts.flatMap(({ node, keys }) => (keys.length > 0 ? [node] : [])))];
 }
 
 function keysOf(request: Request): readonly unknown[] {

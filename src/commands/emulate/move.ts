@@ -18,7 +18,6 @@ import type { Argument, ReplyEncoding } from "../arguments.ts";
 import { OWN_PREFIX } from "../own-keys.ts";
 import type { PlacedCommand } from "../placed.ts";
 import {
-  isReply,
   JOURNAL_INDEX,
   KEPT_LIFE,
   keptOf,
@@ -43,7 +42,7 @@ import {
   UNWRITE,
   WRITE,
 } from "./move-scripts.ts";
-import { runScript, type SendBatch, sendOne } from "./send.ts";
+import { inTermsOf, isReply, isUnsent, runScript, type SendBatch, sendOne } from "./send.ts";
 
 /** A key and the node where it lies. */
 interface Place {
@@ -96,6 +95,11 @@ export class Mover {
     return recoverMoves(this.#send, this.#names, lease);
   }
 
+  /** The same at first, and now and then: beside what is asked for, which does not wait for it. */
+  recoverNowAndThen(): void {
+    if (performance.now() >= this.#nextRecovery) this.recover().catch(() => {});
+  }
+
   /**
    * Carries a move out.
    *
@@ -103,8 +107,7 @@ export class Mover {
    *   copied; both keys are then as they were, unless the error says otherwise
    */
   async run(move: PlacedCommand, encoding: ReplyEncoding): Promise<unknown> {
-    // At first, and now and then: beside what is asked for, which does not wait for it.
-    if (performance.now() >= this.#nextRecovery) this.recover().catch(() => {});
+    this.recoverNowAndThen();
     const [from, to] = move.keys;
     if (from === undefined || to === undefined) throw new TypeError("a move has two keys");
     const source = { node: from.owner, key: from.key };
@@ -113,7 +116,7 @@ export class Mover {
     try {
       return inEncoding(await this.#start(job), encoding);
     } catch (error) {
-      throw this.#inTermsOf(move, error);
+      throw inTermsOf(move, error);
     }
   }
 
@@ -371,19 +374,6 @@ export class Mover {
       { command, keys: given },
     );
   }
-
-  /** An error of one step, as that of the command that the user knows. */
-  #inTermsOf({ command, args, given }: PlacedCommand, error: unknown): unknown {
-    if (error instanceof ShardisError && error.command !== command) {
-      const { code, node, sent } = error;
-      const details = { node, command, keys: given, sent, cause: error };
-      return new ShardisError(code, `${command}: ${error.message}`, details);
-    }
-    if (error instanceof Error && isReply(error) && "command" in error) {
-      error.command = { name: command, args: [...args] };
-    }
-    return error;
-  }
 }
 
 /** What a command asks for; undefined for what this version does not understand. */
@@ -420,11 +410,6 @@ function word(argument: Argument | undefined): string {
 
 function isEnd(text: string): text is End {
   return text === "left" || text === "right";
-}
-
-/** Whether a command has certainly not run. */
-function isUnsent(error: unknown): boolean {
-  return error instanceof ShardisError && error.sent !== true;
 }
 
 function isSameKey(a: string | Buffer, b: string | Buffer): boolean {
