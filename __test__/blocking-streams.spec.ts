@@ -42,6 +42,13 @@ const CALLS: readonly Call[] = [
   ["xread", "BLOCK", -1, "STREAMS", "s1", "s2", "0", "0"],
   ["xread", "BLOCK", 10, "STREAMS", "s1", "s2", "0", "never"],
   ["xread", "BLOCK", 10, "COUNT", "few", "STREAMS", "s1", "s2", "0", "0"],
+  // A stream that is named more than once comes where it has something.
+  ["xread", "STREAMS", "s1", "s2", "s1", "2-0", "0", "0"],
+  ["xread", "STREAMS", "s1", "s2", "s1", "s3", "s1", "1-5", "0", "2", "0", "1"],
+  ["xread", "BLOCK", 10, "STREAMS", "s1", "s2", "s1", "$", "0", "1-0"],
+  ["xreadgroup", "GROUP", "g", "c", "STREAMS", "s1", "s2", "s1", ">", ">", ">"],
+  ["xreadgroup", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s1", "s2", "s1", ">", ">", ">"],
+  ["xreadgroup", "GROUP", "g", "c", "STREAMS", "s3", "s1", "s3", ">", ">", "0"],
   ["xreadgroup", "GROUP", "g", "c", "STREAMS", "s1", "s2", "s3", bytes, ">", ">", ">", ">"],
   ["xreadgroup", "GROUP", "g", "c", "COUNT", 1, "NOACK", "STREAMS", "s2", "s1", ">", ">"],
   ["xreadgroup", "BLOCK", 1000, "group", "g", "c", "STREAMS", "s1", "s2", "s3", ">", ">", ">"],

@@ -2,11 +2,15 @@
 import test, { type ExecutionContext } from "ava";
 import {
   type NodeInput,
+  PartialFailureError,
+  type PipelineResult,
   ShardedRedis,
   type ShardedRedisOptions,
   ShardisError,
 } from "../src/index.ts";
 import { startNodes } from "../src/testing/index.ts";
+import { FaultProxy, startProxy } from "./helpers/proxy.ts";
+import { eventually, until as holds, keyOn } from "./helpers/setup.ts";
 
 // --- Connecting ---------------------------------------------------------------------------------
 
@@ -139,7 +143,7 @@ test("connect() settles when a node falls silent as soon as it is ready", async 
   redis.node("node1").prependOnceListener("ready", () => servers.node("node1").pause());
   await redis.connect();
   servers.node("node1").resume();
-  t.is(await redis.get("key"), null);
+  t.is(await eventually(() => redis.get("key")), null);
 });
 
 test("connect() in the tick of disconnect() connects again", async (t) => {
@@ -163,8 +167,73 @@ test("two names for one server are refused by connect()", async (t) => {
   t.is(error.code, "SAME_SERVER");
   t.regex(error.message, /left/);
   t.regex(error.message, /right/);
-  t.true(errors.includes(error), "and told as an error, for those who do not call connect()");
+  const told = errors.filter((error) => error instanceof ShardisError);
+  t.deepEqual(
+    told.map(({ code }) => code),
+    ["SAME_SERVER"],
+    "and told as an error, once",
+  );
   await t.throwsAsync(redis.connect(), { code: "SAME_SERVER" });
+});
+
+test("what is known to be one server under two names gets no commands", async (t) => {
+  const servers = await started(t, 2);
+  const { host, port } = servers.node(0);
+  const { redis } = client(t, [
+    { name: "left", host, port },
+    { name: "right", host, port },
+    { ...servers.node(1), name: "other" },
+  ]);
+  await t.throwsAsync(redis.connect(), { code: "SAME_SERVER" });
+  const [left, right, other] = [keyOn(redis, "left"), keyOn(redis, "right"), keyOn(redis, "other")];
+  const plain = redis.node("left");
+  await plain.config("RESETSTAT");
+  for (const refused of [
+    redis.set(left, "1"),
+    redis.blpop(left, 1),
+    redis.rename(left, right),
+    redis.multi().set(right, "1").exec(),
+    redis.by(right).flushall(),
+    redis.pipeline().get(left).exec().then(rejectFirst),
+  ]) {
+    const error = await t.throwsAsync(refused, { instanceOf: ShardisError, code: "SAME_SERVER" });
+    t.false(error.sent);
+    t.regex(error.message, /not sent: nodes (left and right|right and left) are/);
+  }
+  const flushed = await t.throwsAsync(redis.flushall(), { instanceOf: PartialFailureError });
+  t.deepEqual([...flushed.failures.keys()], ["left", "right"]);
+  const told = await plain.info("commandstats");
+  t.deepEqual(
+    [...told.matchAll(/^cmdstat_([^:]+)/gm)].map(([, name]) => name),
+    ["config|resetstat"],
+  );
+  t.is(await redis.set(other, "1"), "OK", "others are not concerned");
+});
+
+test("a name that gets a server of its own is taken again", async (t) => {
+  const servers = await started(t, 2);
+  const proxy = await startProxy(servers.node(0));
+  const { port } = proxy;
+  const { redis } = client(t, [
+    { ...servers.node(0), name: "left" },
+    { name: "right", host: "127.0.0.1", port },
+  ]);
+  await t.throwsAsync(redis.connect(), { code: "SAME_SERVER" });
+  const key = keyOf(redis, "left");
+  await t.throwsAsync(redis.set(key, "1"), { code: "SAME_SERVER" });
+  await proxy.stop();
+  const moved = new FaultProxy(servers.node(1));
+  moved.port = port;
+  await moved.accept();
+  t.teardown(() => moved.stop());
+  const isConnected = () =>
+    redis.connect().then(
+      () => true,
+      () => false,
+    );
+  await holds(isConnected, "connect() has no complaints");
+  t.is(await redis.set(key, "1"), "OK");
+  t.is(await redis.dbsize(), 1);
 });
 
 test("two databases of one server are two nodes", async (t) => {
@@ -359,6 +428,12 @@ function client(
 /** Some key of a node. */
 function keyOf(redis: ShardedRedis, name: string): string {
   for (let n = 0; ; n++) if (redis.nodeFor(`key:${n}`).name === name) return `key:${n}`;
+}
+
+/** Rejects with the error of the first command of a pipeline. */
+async function rejectFirst(results: readonly PipelineResult[] | null): Promise<void> {
+  const [error] = results?.[0] ?? [];
+  if (error) throw error;
 }
 
 /** What the next event of a name says. */

@@ -1,6 +1,7 @@
 /** Lua scripts as methods: on the node of their keys, by their SHA-1, and as a whole where unknown. */
 import test, { type ExecutionContext } from "ava";
 import { type ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
+import { fill } from "./helpers/pipelines.ts";
 import { eventually, keyOn, newClient, start } from "./helpers/setup.ts";
 
 const ECHO = "return { KEYS[1], KEYS[2], ARGV[1], ARGV[2] }";
@@ -156,6 +157,118 @@ test("what is no script is refused", async (t) => {
   }
 });
 
+test("pipelines and transactions have the scripts too, as ioredis' have", async (t) => {
+  const { redis } = await sharded(t);
+  redis.defineCommand("addTwice", {
+    numberOfKeys: 1,
+    lua: "redis.call('incrby', KEYS[1], ARGV[1]) return redis.call('incrby', KEYS[1], ARGV[1])",
+  });
+  const pipelined = redis.pipeline([
+    ["addTwice", "a", "1"],
+    ["addTwice", "b", "2"],
+    ["addTwiceBuffer", "c", "3"],
+    ["get", "a"],
+  ]);
+  t.deepEqual(await pipelined.exec(), [
+    [null, 2],
+    [null, 4],
+    [null, 6],
+    [null, "2"],
+  ]);
+  t.deepEqual(await redis.multi([["addTwice", "a", "1"]]).exec(), [[null, 4]]);
+});
+
+/** Returns the key, its stored value raised by the argument. */
+const RAISE = "return { KEYS[1], redis.call('INCRBY', KEYS[1], ARGV[1]) }";
+
+test("views have the scripts, whenever they were made, and so do their pipelines", async (t) => {
+  const { redis } = await sharded(t);
+  const [here, there] = [keyOn(redis, "node1"), keyOn(redis, "node2")];
+  const { strict, tagged } = redis;
+  const home = redis.by(here);
+  const pipeline = home.pipeline();
+  redis.defineCommand("raise", { numberOfKeys: 1, lua: RAISE });
+  t.deepEqual(await run(home, "raise", there, 1), [there, 1], "on the node of the hash key");
+  t.is(await redis.node("node1").get(there), "1");
+  t.deepEqual(await run(redis.by(there), "raise", there, 5), [there, 5]);
+  t.deepEqual(await run(strict, "raise", here, 1), [here, 1]);
+  t.deepEqual(await run(tagged, "raise", here, 1), [here, 2]);
+  t.deepEqual(await run(tagged, "raiseBuffer", here, 1), [Buffer.from(here), 3]);
+  t.deepEqual(await fill(pipeline, [["raise", there, 1]]).exec(), [[null, [there, 2]]]);
+  t.deepEqual(await home.multi([["raise", there, 1]]).exec(), [[null, [there, 3]]]);
+  t.deepEqual(await strict.pipeline([["raise", here, 1]]).exec(), [[null, [here, 4]]]);
+  t.deepEqual(await tagged.multi([["raise", here, 1]]).exec(), [[null, [here, 5]]]);
+});
+
+test("what views ask of keys, they ask of those of scripts", async (t) => {
+  const { redis } = await sharded(t);
+  redis.defineCommand("pair", { numberOfKeys: 2, lua: ECHO });
+  const [here, there] = [keyOn(redis, "node1"), keyOn(redis, "node2")];
+  const beside = keyOn(redis, "node1", "other");
+  const counted = await counts(redis, async () => {
+    await t.throwsAsync(run(redis.strict, "pair", here, there), { code: "CROSS_NODE" });
+    await t.throwsAsync(run(redis.tagged, "pair", here, beside), { code: "CROSS_NODE" });
+    const [result] = (await redis.strict.pipeline([["pair", here, there]]).exec()) ?? [];
+    t.like(result?.[0], { code: "CROSS_NODE" });
+  });
+  t.deepEqual(counted, { node1: {}, node2: {}, node3: {} });
+  t.deepEqual(await run(redis.by("home"), "pair", here, there), [here, there]);
+});
+
+test("each runs a script on every node, whether it knows it or not", async (t) => {
+  const { redis } = await sharded(t);
+  const { each } = redis;
+  redis.defineCommand("raise", { numberOfKeys: 1, lua: RAISE });
+  await run(redis, "raise", keyOn(redis, "node1"), 1);
+  const everywhere = { node1: ["n", 1], node2: ["n", 1], node3: ["n", 1] };
+  t.deepEqual(await run(each, "raise", "n", 1), everywhere);
+});
+
+test("a script may have the name of a command, or of what is within a pipeline", async (t) => {
+  const { redis } = await sharded(t);
+  for (const name of ["get", "add", "entries", "carrier"]) {
+    redis.defineCommand(name, { numberOfKeys: 1, lua: "return 'a script'" });
+    t.is(await run(redis, name, "a"), "a script");
+    t.is(await run(redis.by("home"), name, "a"), "a script");
+  }
+  const results = await fill(redis.pipeline(), [
+    ["set", "a", "1"],
+    ["get", "a"],
+    ["add", "a"],
+  ]).exec();
+  t.deepEqual(results, [
+    [null, "OK"],
+    [null, "a script"],
+    [null, "a script"],
+  ]);
+});
+
+test("the option scripts defines them from the beginning, as that of redisOptions does", async (t) => {
+  const scripts = { add: { numberOfKeys: 1, lua: ADD } };
+  for (const options of [{ scripts }, { redisOptions: { scripts } }]) {
+    const { redis } = await sharded(t, options);
+    t.is(await run(redis, "add", "n", 2), 2);
+    t.is(await run(redis.by("home"), "add", "m", 3), 3);
+    const copy = redis.duplicate();
+    t.teardown(() => copy.disconnect());
+    t.is(await run(copy, "add", "n", 2), 4);
+  }
+  const wrong: unknown[] = [
+    "add",
+    [],
+    { add: {} },
+    { add: ADD },
+    { "": { lua: ADD } },
+    { add: null },
+  ];
+  for (const scripts of wrong) {
+    t.throws(() => newClient(t, ["localhost:1"], { scripts } as ShardedRedisOptions), {
+      instanceOf: ShardisError,
+      code: "BAD_OPTION",
+    });
+  }
+});
+
 // --- Helpers ------------------------------------------------------------------------------------
 
 async function sharded(t: ExecutionContext, options: ShardedRedisOptions = {}) {
@@ -166,7 +279,7 @@ async function sharded(t: ExecutionContext, options: ShardedRedisOptions = {}) {
 }
 
 /** Calls a method that types know nothing of. */
-async function run(redis: ShardedRedis, name: string, ...args: unknown[]): Promise<unknown> {
+async function run(redis: object, name: string, ...args: unknown[]): Promise<unknown> {
   const method: unknown = Reflect.get(redis, name);
   if (typeof method !== "function") throw new TypeError(`there is no method ${name}`);
   return Reflect.apply(method, redis, args);
@@ -189,24 +302,3 @@ async function counts(
     }),
   );
 }
-
-test("pipelines and transactions have the scripts too, as ioredis' have", async (t) => {
-  const { redis } = await sharded(t);
-  redis.defineCommand("addTwice", {
-    numberOfKeys: 1,
-    lua: "redis.call('incrby', KEYS[1], ARGV[1]) return redis.call('incrby', KEYS[1], ARGV[1])",
-  });
-  const pipelined = redis.pipeline([
-    ["addTwice", "a", "1"],
-    ["addTwice", "b", "2"],
-    ["addTwiceBuffer", "c", "3"],
-    ["get", "a"],
-  ]);
-  t.deepEqual(await pipelined.exec(), [
-    [null, 2],
-    [null, 4],
-    [null, 6],
-    [null, "2"],
-  ]);
-  t.deepEqual(await redis.multi([["addTwice", "a", "1"]]).exec(), [[null, 4]]);
-});

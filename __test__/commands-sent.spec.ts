@@ -177,6 +177,38 @@ for (const [type, over] of SHIPPED) {
   });
 }
 
+test("sort with patterns: the values that they name are copied, once each, and not what is left out", async (t) => {
+  const { redis, keys } = await sharded(t);
+  const { a } = keys;
+  const [near = "", far = ""] = ["node1", "node2"].map((node) => keyOn(redis, node, "w"));
+  const [one = "", other = ""] = [near, far].map((key) => key.slice("w:".length));
+  await redis.rpush(a, one, other, one);
+  await redis.mset({ [near]: 1, [far]: 2 });
+  const { node1, node2, node3 } = await recorded(redis, () =>
+    redis.sort(a, "BY", "w:*", "LIMIT", 0, 1, "GET", "#"),
+  );
+  t.deepEqual(node1, [
+    `dump ${a}`,
+    "restore copy0 60000 payload",
+    "sort copy0 LIMIT 0 1 BY nosort LIMIT 0 -1",
+    `mget ${near}`,
+    `set copy1:${one} 1 PX 60000`,
+    `set copy1:${other} 2 PX 60000`,
+    "sort copy0 BY copy1:* LIMIT 0 1 GET #",
+    `unlink copy0 copy1:${one} copy1:${other}`,
+  ]);
+  t.deepEqual([node2, node3], [[`mget ${far}`], []]);
+  await redis.del(far);
+  await redis.lrem(a, 0, other);
+  const here = await recorded(redis, () => redis.sort(a, "LIMIT", 0, 1, "GET", "w:*", "ALPHA"));
+  t.deepEqual(here.node1?.slice(2), [
+    "sort copy0 LIMIT 0 1 ALPHA",
+    "sort copy0 LIMIT 0 1 GET w:* ALPHA",
+    "unlink copy0",
+  ]);
+  t.deepEqual([here.node2, here.node3], [[], []]);
+});
+
 test("a key that is not there is no copy, and one that is asked for twice is one copy", async (t) => {
   const { redis, keys } = await sharded(t);
   const { a, b, c } = keys;

@@ -6,6 +6,7 @@ import { list } from "@ioredis/commands";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import { FACTS } from "../src/commands/facts.ts";
+import { MODULE_FACTS } from "../src/commands/module-facts.ts";
 import { POLICIES } from "../src/commands/policies.ts";
 import { COMMANDS, commandRow } from "../src/commands/table.ts";
 import { ShardedRedis, ShardisError } from "../src/index.ts";
@@ -40,7 +41,11 @@ test("every command of a real server has a row, and its subcommands have", async
 });
 
 test("every policy is that of a command that is known", (t) => {
-  for (const name of POLICIES.keys()) t.true(FACTS.has(name), name);
+  for (const name of POLICIES.keys()) t.true(FACTS.has(name) || MODULE_FACTS.has(name), name);
+});
+
+test("the metadata does not know what is told of modules", (t) => {
+  for (const name of MODULE_FACTS.keys()) t.false(FACTS.has(name), name);
 });
 
 test("policies without keys are for commands without keys, and the other way round", (t) => {

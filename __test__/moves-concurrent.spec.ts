@@ -537,11 +537,15 @@ test("elements that many move to and fro are neither lost nor doubled", async (t
 });
 
 test("two names for one server lose nothing, under any keys", async (t) => {
-  const started = await startNodes(1);
+  // The client may not ask which server it is: then only moves find out.
+  const args = ["--user", "alice", "on", ">secret", "~*", "&*", "+@all", "-info"];
+  const started = await startNodes(1, { args });
   t.teardown(() => started.stop());
   const { port } = started.node(0);
   const plain = new Redis(port);
-  const aliases = ["node_1", "node_2"].map((name) => ({ name, port }));
+  const user = { username: "alice", password: "secret" };
+  const redisOptions = { enableReadyCheck: false };
+  const aliases = ["node_1", "node_2"].map((name) => ({ name, port, ...user, redisOptions }));
   const redis = new ShardedRedis(aliases, { placement: { scheme: "rediscluster" } });
   redis.on("error", () => {});
   t.teardown(() => [plain.disconnect(), redis.disconnect()]);

@@ -2,42 +2,13 @@
  * A client that is killed at any step of a move loses nothing, and what it left
  * is finished or undone by the next.
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { Gate } from "./helpers/moves-gate.ts";
+import { killAfter } from "./helpers/moves-kill.ts";
 import { look, openPair, ownKeys, type Pair } from "./helpers/moves-setup.ts";
 import { until } from "./helpers/setup.ts";
 
-const child = fileURLToPath(new URL("helpers/moves-child.ts", import.meta.url));
-
 /** More steps than any move has. */
 const MOST_STEPS = 20;
-
-/** Runs a command in a process that is killed after a number of commands to servers. */
-async function killAfter(
-  pair: Pair,
-  steps: number,
-  command: readonly string[],
-): Promise<{ readonly killed: boolean; readonly passed: readonly string[] }> {
-  const gate = await Gate.open(
-    pair.servers.map(({ port }) => port),
-    steps,
-  );
-  const nodes = pair.servers.map(({ name, host }, index) => ({
-    name,
-    host,
-    port: gate.ports[index],
-  }));
-  const process = fork(child, [JSON.stringify(nodes), ...command]);
-  const ended = once(process, "exit");
-  gate.closed.then(() => process.kill("SIGKILL"));
-  const [code, signal] = await ended;
-  gate.stop();
-  if (code !== 0 && signal !== "SIGKILL") throw new Error(`the child ended with ${code}`);
-  return { killed: signal === "SIGKILL", passed: gate.passed };
-}
 
 interface Scene {
   readonly command: (source: string, destination: string) => readonly string[];
@@ -122,7 +93,7 @@ async function killAtEveryStep(t: ExecutionContext, scene: Scene): Promise<void>
   for (let steps = 0; steps < MOST_STEPS; steps++) {
     await clear();
     await scene.prepare(pair, source, destination);
-    const { killed, passed } = await killAfter(pair, steps, command);
+    const { killed, passed } = await killAfter(pair.servers, steps, command);
     const told = `${command.join(" ")}, killed after ${passed.join(", ") || "nothing"}`;
     if (!killed) {
       t.log(`${command[0]}: ${steps} steps (${passed.join(", ")}): ${seen.join(", ")}`);
@@ -168,7 +139,11 @@ test("between the steps nothing is ever in neither place", async (t) => {
   for (let steps = 0; steps < MOST_STEPS; steps++) {
     for (const node of nodes) await node.flushall();
     await nodes[0].rpush(source, "a");
-    const { killed, passed } = await killAfter(pair, steps, ["rename", source, destination]);
+    const { killed, passed } = await killAfter(pair.servers, steps, [
+      "rename",
+      source,
+      destination,
+    ]);
     // Before any recovery.
     const there = (await nodes[0].exists(source)) + (await nodes[1].exists(destination));
     t.true(there >= 1, `rename killed after ${passed.join(", ")}`);

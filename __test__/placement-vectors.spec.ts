@@ -4,6 +4,7 @@
  */
 import test, { type ExecutionContext } from "ava";
 import { Placement, type SchemeOptions, ShardisError } from "../src/index.ts";
+import { twemproxyHashes } from "./helpers/twemproxy-hashes.ts";
 import {
   asText,
   files,
@@ -276,20 +277,6 @@ test("more.json: other versions and systems, to the last row", (t) => {
   checkOwners("phpredis/algorithm=md5 N=3", new Placement(hosts, { ...php, algorithm: "md5" }));
   checkOwners("phpredis/algorithm=sha1 N=3", new Placement(hosts, { ...php, algorithm: "sha1" }));
 
-  const hashes = [
-    "one_at_a_time",
-    "md5",
-    "crc16",
-    "crc32",
-    "crc32a",
-    "fnv1_64",
-    "fnv1a_64",
-    "fnv1_32",
-    "fnv1a_32",
-    "hsieh",
-    "murmur",
-    "jenkins",
-  ] as const;
   const checkHashes = (name: string, placement: Placement) => {
     for (const [index, hash] of take(name).entries()) {
       const key = keys[index] ?? "";
@@ -298,7 +285,7 @@ test("more.json: other versions and systems, to the last row", (t) => {
     }
   };
   const servers = ["server1", "server2", "server3"];
-  for (const hash of hashes) {
+  for (const hash of twemproxyHashes) {
     const x86 = new Placement(servers, { scheme: "twemproxy", hash });
     checkOwners(`twemproxy/ketama/${hash}`, x86);
     checkHashes(`twemproxy/hash/${hash}`, x86);

@@ -8,7 +8,6 @@ import "./cure.ts";
 export type { CommandExplanation } from "./client/explain.ts";
 export type { ShardedRedisStatus } from "./client/lifecycle.ts";
 export type { Lock, LockOptions } from "./client/lock.ts";
-export type { CheckedView } from "./client/modes.ts";
 export type { ShardedRedisOptions } from "./client/options.ts";
 export type { PipelineResult, ShardedPipeline } from "./client/pipeline.ts";
 export type { ScriptDefinition } from "./client/scripts.ts";
@@ -16,7 +15,9 @@ export { ShardedRedis, ShardedRedis as default } from "./client/sharded-redis.ts
 export type { KeyspaceEvent } from "./client/subscriptions.ts";
 export type { ShardedTransaction } from "./client/transaction.ts";
 export type { ByNode } from "./client/types.ts";
-export type { EachView, NodeView } from "./client/views.ts";
+export type { CommandView, EachView, NodeView } from "./client/views.ts";
+export type { TransactionOptions, TransactionWork } from "./client/watched.ts";
+export type { CrossNode } from "./commands/check.ts";
 export type { Recovery } from "./commands/emulate/journal.ts";
 export {
   ERROR_CODES,

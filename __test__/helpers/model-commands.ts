@@ -67,7 +67,7 @@ const STRINGS: Group = {
     ["mget", 6, (d) => d.keys(1, 7, "string", "number", "set")],
     ["mset", 3, (d) => d.times(1, 5, () => [d.key("string", "number"), d.value()]).flat()],
     ["mset", 1, (d) => [new Map(d.times(1, 4, () => [d.key("string"), d.value()] as const))]],
-    ["msetnx", 1, (d) => d.times(1, 3, () => [d.key("string", "number"), d.value()]).flat()],
+    ["msetnx", 3, (d) => d.times(1, 3, () => [d.key("string", "number"), d.value()]).flat()],
     [
       "bitop",
       6,
@@ -150,6 +150,24 @@ const SORT = (d: Draw): readonly Argument[] => [
   ...d.maybe(0.6, () => [d.option("ALPHA")]),
 ];
 
+/** Patterns that name some of the other keys for some of the elements. */
+const PATTERN = (d: Draw): Argument =>
+  d.pick<() => Argument>([
+    () => d.pick(["n*", "n*", "{t}*", "s*", "z*", "*", Buffer.from("s*")]),
+    () => `h*->${d.pick(["a", "n", "1"])}`,
+  ])();
+
+/** Without ALPHA: of elements that weigh the same any may come first then. */
+const BY = (d: Draw): readonly Argument[] => [
+  ...d.maybe(0.7, () => [d.option("BY"), PATTERN(d)]),
+  ...d.maybe(0.4, () => [d.option("LIMIT"), d.int(-1, 3), d.int(-1, 5)]),
+  ...d.times(0, 3, () => [d.option("GET"), d.chance(0.3) ? "#" : PATTERN(d)]).flat(),
+  ...d.maybe(0.4, () => [d.option("ASC", "DESC")]),
+];
+
+const STORED = (d: Draw): readonly Argument[] =>
+  d.maybe(0.5, () => [d.option("STORE"), d.key("list", "numbers")]);
+
 const LISTS: Group = {
   weight: 7,
   rows: [
@@ -194,7 +212,8 @@ const LISTS: Group = {
         d.key("list", "numbers"),
       ],
     ],
-    ["sort", 0.3, (d) => [d.key("list"), d.option("BY"), "w*", "GET", "#"]],
+    ["sort", 5, (d) => [d.key("numbers", "list", "set", "zset"), ...BY(d), ...STORED(d)]],
+    ["sort_ro", 2, (d) => [d.key("numbers", "list", "set", "zset"), ...BY(d)]],
     ["blpop", 0.4, (d) => [...d.keys(1, 3, "list"), WAIT]],
     ["brpop", 0.4, (d) => [...d.keys(1, 3, "list", "numbers"), WAIT]],
     [

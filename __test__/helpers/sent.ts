@@ -37,12 +37,12 @@ export async function recorded(
 ): Promise<Record<string, string[]>> {
   const end = "end of the recording";
   const names = new Map<string, string>();
-  const short = (word: string) => {
-    if (!word.startsWith("shardis:copy:")) return word;
-    const name = names.get(word) ?? `copy${names.size}`;
-    names.set(word, name);
-    return name;
-  };
+  const short = (word: string) =>
+    word.replace(/^shardis:copy:\w+:\d+/, (copy) => {
+      const name = names.get(copy) ?? `copy${names.size}`;
+      names.set(copy, name);
+      return name;
+    });
   const recordings = await Promise.all(
     redis.placement.nodes.map(async (node) => {
       const monitor = await redis.node(node).monitor();

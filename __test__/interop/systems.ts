@@ -1,6 +1,7 @@
 /** What is tried: each row is one client in one configuration, and shardis' name for the same. */
 
 import type { PlacementOptions } from "../../src/index.ts";
+import { twemproxyHashes } from "../helpers/twemproxy-hashes.ts";
 import type { ClientName } from "./clients.ts";
 import type { Kind, Selection } from "./keys.ts";
 import type { Key } from "./protocol.ts";
@@ -147,24 +148,9 @@ const redisRb = [1, 2, 3, 5].map(
   }),
 );
 
-const hashes = [
-  "one_at_a_time",
-  "md5",
-  "crc16",
-  "crc32",
-  "crc32a",
-  "fnv1_64",
-  "fnv1a_64",
-  "fnv1_32",
-  "fnv1a_32",
-  "hsieh",
-  "murmur",
-  "jenkins",
-] as const;
-
 interface Pool {
   distribution: "ketama" | "modula";
-  hash: (typeof hashes)[number];
+  hash: (typeof twemproxyHashes)[number];
   hashTag?: string;
   weights?: readonly number[];
   /** Without, each server has no name but its address. */
@@ -176,8 +162,8 @@ const four = ["shard1", "shard2", "shard3", "shard4"];
 const unsorted = ["shard10", "shard2", "é", "b", "aa"];
 
 const twemproxy = [
-  ...hashes.map((hash): Pool => ({ distribution: "ketama", hash, names: four })),
-  ...hashes.map((hash): Pool => ({ distribution: "modula", hash, names: four })),
+  ...twemproxyHashes.map((hash): Pool => ({ distribution: "ketama", hash, names: four })),
+  ...twemproxyHashes.map((hash): Pool => ({ distribution: "modula", hash, names: four })),
   ...(["ketama", "modula"] as const).flatMap((distribution): Pool[] => [
     { distribution, hash: "fnv1a_64", hashTag: "{}", weights: [1, 2, 3], names: four.slice(1) },
     { distribution, hash: "md5", hashTag: "{}", weights: [5, 1, 1, 10, 2], names: unsorted },

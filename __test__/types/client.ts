@@ -2,6 +2,7 @@
 import type { Redis, RedisCommander, Result } from "ioredis";
 import {
   type ByNode,
+  type CommandView,
   type EachView,
   type Explanation,
   type NodeDescription,
@@ -108,6 +109,32 @@ export async function overNodes() {
   return told.hint;
 }
 
+export async function transactions() {
+  const value = await redis.transaction(["a", Buffer.from("b"), 7], async (tx) => {
+    same<CommandView, typeof tx>();
+    const value = await tx.get("a");
+    same<string | null, typeof value>();
+    const echoed = await tx.myecho("x");
+    same<string, typeof echoed>();
+    const results = await tx.multi().set("a", "1").myecho("x").exec();
+    same<[error: Error | null, result: unknown][] | null, typeof results>();
+    return { value };
+  });
+  same<{ value: string | null }, typeof value>();
+  const count = await redis.by("home").transaction(["a"], () => 1, { retries: 3 });
+  same<number, typeof count>();
+  // @ts-expect-error the keys are an array
+  await redis.transaction("a", () => 1);
+  // @ts-expect-error an object is no key
+  await redis.transaction([{}], () => 1);
+  // @ts-expect-error there is no such option
+  await redis.transaction(["a"], () => 1, { attempts: 3 });
+  // @ts-expect-error no work
+  await redis.transaction(["a"]);
+  // @ts-expect-error one within another would be another's
+  await redis.transaction(["a"], (tx) => tx.transaction(["a"], () => 1));
+}
+
 export function asking() {
   const node: NodeDescription = redis.nodeFor("key");
   const explanation: Explanation = redis.explain("key");
@@ -122,6 +149,58 @@ export async function streams() {
   for await (const members of redis.sscanBufferStream("set")) return members;
 }
 
+// Views have every command of ioredis too, but that of each has other results.
+export function commanders() {
+  const checked: RedisCommander<{ type: "default" }>[] = [redis.strict, redis.tagged];
+  const pinned: RedisCommander<{ type: "default" }> = redis.by("home");
+  const everywhere: RedisCommander<{ type: "each" }> = redis.each;
+  const pipelined: RedisCommander<{ type: "pipeline" }> = redis.pipeline();
+  const transacted: RedisCommander<{ type: "pipeline" }> = redis.strict.multi();
+  // @ts-expect-error its results are by node
+  const each: RedisCommander<{ type: "default" }> = redis.each;
+  return [checked, pinned, everywhere, pipelined, transacted, each];
+}
+
+export async function viewResults() {
+  same<CommandView, typeof redis.strict>();
+  same<CommandView, typeof redis.tagged>();
+  for (const view of [redis.strict, redis.tagged, redis.by("home")]) {
+    const value = await view.get("key");
+    same<string | null, typeof value>();
+    const bytes = await view.hgetallBuffer("key");
+    same<Record<string, Buffer>, typeof bytes>();
+    const set = await view.set("key", "value", "EX", 1, "NX");
+    same<"OK" | null, typeof set>();
+    const called = await view.call("get", "key");
+    same<unknown, typeof called>();
+    view.mget(["a", Buffer.from("b")], (error, values) => {
+      same<Error | null | undefined, typeof error>();
+      same<(string | null)[] | undefined, typeof values>();
+    });
+    const replies = await view
+      .pipeline([["get", "a"]])
+      .mget("a")
+      .exec();
+    same<[error: Error | null, result: unknown][] | null, typeof replies>();
+    // @ts-expect-error an object is no key
+    await view.get({});
+    // @ts-expect-error no such command
+    await view.gett("key");
+  }
+  const values = await redis.each.mget("a", "b");
+  same<Record<string, (string | null)[]>, typeof values>();
+  const called = await redis.each.call("get", "key");
+  same<ByNode<unknown>, typeof called>();
+  // @ts-expect-error no key
+  await redis.each.get();
+  // @ts-expect-error a view is no client
+  redis.strict.disconnect();
+  // @ts-expect-error nothing runs on every node as one pipeline
+  redis.each.pipeline();
+  // @ts-expect-error views are only to be read
+  redis.strict = redis.tagged;
+}
+
 // What others add to ioredis is there, in every view.
 declare module "ioredis" {
   interface RedisCommander<Context> {
@@ -134,8 +213,18 @@ export async function augmented() {
   same<string, typeof own>();
   const each = await redis.each.myecho("x");
   same<Record<string, string>, typeof each>();
-  const pinned = await redis.by("k").myecho("x");
-  same<string, typeof pinned>();
+  for (const view of [redis.by("k"), redis.strict, redis.tagged]) {
+    const echoed = await view.myecho("x");
+    same<string, typeof echoed>();
+  }
+  for (const pipeline of [redis.pipeline(), redis.multi(), redis.by("k").pipeline()]) {
+    const replies = await pipeline.myecho("x").get("a").myecho("y").exec();
+    same<[error: Error | null, result: unknown][] | null, typeof replies>();
+    // @ts-expect-error a number is no text
+    pipeline.myecho(1);
+  }
+  // @ts-expect-error a number is no text
+  await redis.strict.myecho(1);
 }
 
 export function construction() {
@@ -148,6 +237,11 @@ export function construction() {
   ];
   new ShardedRedis(nodes);
   new ShardedRedis(nodes, { placement: { scheme: "redis-shard", hash: "md5" }, keyPrefix: "p:" });
+  new ShardedRedis(nodes, { crossNode: "split", scripts: { mine: { lua: "return 1" } } });
+  // @ts-expect-error no such mode
+  new ShardedRedis(nodes, { crossNode: "never" });
+  // @ts-expect-error a script without its source
+  new ShardedRedis(nodes, { scripts: { mine: { numberOfKeys: 1 } } });
   new ShardedRedis(nodes, { placement: (key) => (key.length > 3 ? "a" : "b") });
   new ShardedRedis(["localhost:1"] as const, { redisOptions: { db: 1 } }).duplicate([], {});
   // @ts-expect-error no nodes

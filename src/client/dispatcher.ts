@@ -1,14 +1,16 @@
 /** Carries commands out: takes them apart, sends the parts, and makes the replies one. */
 import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
+import { type Check, NO_CHECK } from "../commands/check.ts";
+import { setAllOrNone } from "../commands/emulate/all-or-none.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { Lines } from "../commands/emulate/line.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
 import { readCursor, writeCursor } from "../commands/emulate/scan.ts";
-import type { Nodes, SendBatch } from "../commands/emulate/send.ts";
+import { type Attempt, inTermsOf, type Nodes, type SendBatch } from "../commands/emulate/send.ts";
 import { shipAndRun } from "../commands/emulate/ship.ts";
+import { Sorting } from "../commands/emulate/sort.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
-import { inTermsOf } from "../commands/emulate/terms.ts";
 import { untilFound } from "../commands/emulate/wait.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergeSettled } from "../commands/merge.ts";
@@ -25,7 +27,7 @@ import {
 import { type CommandRow, commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
 import { waitOf } from "../topology/blocking.ts";
-import type { Sendable } from "../topology/connection.ts";
+import type { Sendable, Sender } from "../topology/connection.ts";
 import type { Node } from "../topology/node.ts";
 
 /** How often RANDOMKEY is asked again for a key that is not our own. */
@@ -42,7 +44,7 @@ export interface MadeRequest {
   readonly parts: readonly MadePart[];
 }
 
-const STEPS = { probe: popFirst, streams: readStreams };
+const STEPS = { probe: popFirst, streams: readStreams, "all or none": setAllOrNone };
 
 /** What carries the commands of views and pipelines out. */
 export interface Carrier {
@@ -59,20 +61,34 @@ export interface Carrier {
   ): MadeRequest | undefined;
   /** The one reply of a command, of those of its parts. */
   replyTo(request: PartedRequest, replies: readonly Promise<unknown>[]): Promise<unknown>;
+  nodeAt(index: number): Sender;
+}
+
+/** A carrier that knows whole nodes, where transactions may watch keys. */
+export interface Home extends Carrier {
+  /**
+   * WATCH, made ready.
+   *
+   * @throws ShardisError `BAD_KEY`; `CROSS_NODE` if its keys lie on several nodes
+   */
+  prepareWatch(keys: readonly Argument[]): MadePart;
   nodeAt(index: number): Node;
 }
 
-export class Dispatcher implements Carrier {
+export class Dispatcher implements Home {
   readonly nodes: readonly Node[];
   readonly territory: Territory;
+  readonly #check: Check;
   readonly #learned = new LearnedCommands((args) => this.#askAnyone(args));
   readonly #reach: Nodes;
   readonly #mover: Mover;
   readonly #lines = new Lines();
 
-  constructor(nodes: readonly Node[], territory: Territory) {
+  /** @param check what each command must pass; what a view asks instead is no less */
+  constructor(nodes: readonly Node[], territory: Territory, check: Check = NO_CHECK) {
     this.nodes = nodes;
     this.territory = territory;
+    this.#check = check;
     this.#reach = {
       names: territory.placement.nodes,
       send: this.#sendBatch,
@@ -86,50 +102,75 @@ export class Dispatcher implements Carrier {
    *
    * @param name in any case
    * @param args flat, as the user gave them
-   * @param check what may still refuse it, before anything is sent
+   * @param check what it must pass before anything of it is sent
    */
   async run(
     name: string,
     args: readonly Argument[],
     encoding: ReplyEncoding,
-    check?: (request: Request) => void,
+    check: Check = this.#check,
   ): Promise<unknown> {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
     if (row?.policy.kind === "special") return this.runSpecial(row.policy.name, args, encoding);
     const request =
       row === undefined
-        ? takeToOwner(this.territory, command, args, await this.#learned.positions(command, args))
-        : takeApart(this.territory, row, command, args);
-    check?.(request);
+        ? await this.#takeUnknown(command, args, check)
+        : this.take(row, command, args, check);
     return this.carryOut(request, name, encoding);
+  }
+
+  /** Takes a command apart; throws what refuses it. */
+  take(
+    row: CommandRow,
+    command: string,
+    args: readonly Argument[],
+    check: Check = this.#check,
+  ): Request {
+    const request = takeApart(this.territory, row, command, args);
+    check(request, this.territory);
+    return request;
+  }
+
+  async #takeUnknown(command: string, args: readonly Argument[], check: Check): Promise<Request> {
+    const positions = await this.#learned.positions(command, args);
+    const request = takeToOwner(this.territory, command, args, positions);
+    check(request, this.territory);
+    return request;
   }
 
   /** Carries out what has been taken apart. */
   async carryOut(request: Request, name: string, encoding: ReplyEncoding): Promise<unknown> {
-    if (request.kind === "ship") {
-      // By the name as it was given: ioredis shapes replies by it.
-      return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
+    switch (request.kind) {
+      case "parts": {
+        const { parts } = this.make(request, name, encoding);
+        const replies = parts.map(async ({ node, command, keys }) =>
+          this.nodeAt(node).send(command, keys),
+        );
+        return this.replyTo(request, replies);
+      }
+      case "ship":
+        // By the name as it was given: ioredis shapes replies by it.
+        return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
+      case "sort": {
+        const placed = { ...request.placed, command: name };
+        return new Sorting(placed, this.territory.placement, this.#sendBatch).run(encoding);
+      }
+      case "move":
+      case "steps":
+        return this.#carryOutInSteps(request, name, encoding);
     }
-    if (request.kind !== "parts") return this.#carryOutInSteps(request, name, encoding);
-    const { parts } = this.make(request, name, encoding);
-    const replies = parts.map(async ({ node, command, keys }) =>
-      this.nodeAt(node).send(command, keys),
-    );
-    return this.replyTo(request, replies);
   }
 
   /** Carries out what takes several steps: once, or, if it may wait, until it finds something. */
   async #carryOutInSteps(
-    { placed, ...request }: SteppedRequest | MovedRequest,
+    request: SteppedRequest | MovedRequest,
     name: string,
     encoding: ReplyEncoding,
   ): Promise<unknown> {
+    const { placed } = request;
     const wait = waitOf(toCommand(name, [...placed.args], encoding));
-    const attempt =
-      request.kind === "move"
-        ? () => this.#mover.run(placed, encoding)
-        : STEPS[request.name]({ ...placed, command: name }, this.#reach, encoding);
+    const attempt = this.#attempt(request, name, encoding);
     // What is moved comes to the first key.
     const keys = request.kind === "move" ? placed.keys.slice(0, 1) : placed.keys;
     // Who only reads takes nothing from others, and has nobody to wait for.
@@ -143,16 +184,31 @@ export class Dispatcher implements Carrier {
     }
   }
 
+  #attempt(request: SteppedRequest | MovedRequest, name: string, encoding: ReplyEncoding): Attempt {
+    if (request.kind === "move") return () => this.#mover.run(request.placed, encoding);
+    // It has the journal of moves.
+    if (request.name === "all or none") this.#mover.recoverNowAndThen();
+    return STEPS[request.name]({ ...request.placed, command: name }, this.#reach, encoding);
+  }
+
   prepare(
     name: string,
     args: readonly Argument[],
     encoding: ReplyEncoding,
+    check: Check = this.#check,
   ): MadeRequest | undefined {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
     if (row === undefined || row.policy.kind === "special") return undefined;
-    const request = takeApart(this.territory, row, command, args);
+    const request = this.take(row, command, args, check);
     return request.kind === "parts" ? this.make(request, name, encoding) : undefined;
+  }
+
+  prepareWatch(keys: readonly Argument[]): MadePart {
+    const request = takeToOwner(this.territory, "watch", keys, [...keys.keys()]);
+    const [part] = this.make(request, "watch", "utf8").parts;
+    if (part === undefined) throw new RangeError("what runs on one node has one part");
+    return part;
   }
 
   make(request: PartedRequest, name: string, encoding: ReplyEncoding): MadeRequest {

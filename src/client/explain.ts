@@ -1,9 +1,11 @@
 /** What would become of a command, without sending it. */
 import type { Argument } from "../commands/arguments.ts";
+import { ALL_OR_NONE_ROUND_TRIPS } from "../commands/emulate/all-or-none.ts";
 import { moveRoundTrips } from "../commands/emulate/move.ts";
-import { runsOfOneNode } from "../commands/emulate/probe.ts";
+import { probeRoundTrips } from "../commands/emulate/probe.ts";
+import { sortRoundTrips } from "../commands/emulate/sort.ts";
 import { streamRoundTrips } from "../commands/emulate/streams.ts";
-import { type Request, takeApart } from "../commands/request.ts";
+import { nodesOf, type Request } from "../commands/request.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
 /** How a command would be carried out. */
@@ -31,23 +33,25 @@ export interface CommandExplanation {
 
 const HINT = "give its keys a common hash tag, such as {user:1}, and it runs on one node";
 
-const STRATEGIES = { ship: "ship", move: "move", steps: "steps" } as const;
+const STRATEGIES = { ship: "ship", sort: "ship", move: "move", steps: "steps" } as const;
+
+const STEP_ROUND_TRIPS = {
+  probe: probeRoundTrips,
+  streams: streamRoundTrips,
+  "all or none": () => ALL_OR_NONE_ROUND_TRIPS,
+};
 
 function roundTripsOf(request: Exclude<Request, { kind: "parts" }>): number {
   switch (request.kind) {
     case "ship":
       return SHIP_ROUND_TRIPS;
+    case "sort":
+      return sortRoundTrips(request.placed);
     case "move":
       return moveRoundTrips(request.command);
     case "steps":
-      return request.name === "streams"
-        ? streamRoundTrips(request.placed)
-        : runsOfOneNode(request.placed.keys).length;
+      return STEP_ROUND_TRIPS[request.name](request.placed);
   }
-}
-
-function ownersOf({ placed }: Exclude<Request, { kind: "parts" }>): number[] {
-  return placed.keys.map(({ owner }) => owner);
 }
 
 /** DUMP, RESTORE, and the command. */
@@ -66,24 +70,23 @@ export function explainCommand(
 ): CommandExplanation {
   const command = name.toLowerCase();
   const row = dispatcher.rowOf(command, args);
-  const names = dispatcher.territory.placement.nodes;
+  const { placement } = dispatcher.territory;
   if (row.policy.kind === "special") {
     return {
       command,
       strategy: "special",
-      nodes: names,
+      nodes: placement.nodes,
       roundTrips: row.policy.name === "scan" ? 1 : 2,
       atomicity: "per node",
     };
   }
-  const request = takeApart(dispatcher.territory, row, command, args);
-  const nodesOf = (indexes: readonly number[]) =>
-    [...new Set(indexes)].map((index) => names[index] ?? "");
+  const request = dispatcher.take(row, command, args);
+  const nodes = nodesOf(placement, request).map((index) => placement.nodes[index] ?? "");
   if (request.kind !== "parts") {
     return {
       command,
       strategy: STRATEGIES[request.kind],
-      nodes: nodesOf(ownersOf(request)),
+      nodes,
       roundTrips: roundTripsOf(request),
       atomicity: "emulated",
       hint: HINT,
@@ -95,7 +98,7 @@ export function explainCommand(
   return {
     command,
     strategy,
-    nodes: nodesOf(request.parts.map(({ node }) => node)),
+    nodes,
     roundTrips: 1,
     atomicity: isAlone ? "atomic" : "per node",
     ...(strategy === "split" ? { hint: HINT } : {}),

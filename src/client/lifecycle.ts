@@ -38,8 +38,8 @@ export class Lifecycle {
   /** Nodes of which `+node` has told. */
   readonly #up = new Set<Node>();
   readonly #identities = new Map<Node, Promise<void>>();
-  readonly #servers = new Map<string, Node>();
-  #sameServer: ShardisError | undefined;
+  /** The server and the database that each node has last been seen to be. */
+  readonly #databases = new Map<Node, string>();
   /** The status of which events have told. */
   #told: ShardedRedisStatus = "wait";
 
@@ -81,7 +81,8 @@ export class Lifecycle {
       });
     }
     await Promise.all(this.#identities.values());
-    if (this.#sameServer !== undefined) throw this.#sameServer;
+    const refused = this.#nodes.find(({ refusal }) => refusal !== undefined);
+    if (refused?.refusal !== undefined) throw sameServer(refused.name, refused.refusal);
   }
 
   async #connectNode({ client, connection }: Node): Promise<void> {
@@ -134,36 +135,52 @@ export class Lifecycle {
     for (const event of EVENTS[status]) this.#client.emit(event);
   }
 
-  /**
-   * Two names for one server and database would have every key counted, listed
-   * and flushed twice, and a key moved from one to the other would be deleted.
-   */
+  /** Asks a node which server it is: under another name it may be a node already. */
   async #identify(node: Node): Promise<void> {
     let info: string;
     try {
       const command = new Command("info", ["server"], { replyEncoding: "utf8" });
-      info = String(await node.send(command, []));
+      // A node that is refused is asked too: it may be another server by now.
+      info = String(await node.connection.send(command, []));
     } catch {
       // Gone again, or a user who may not ask: then nobody can know.
       return;
     }
     const runId = /^run_id:(\w+)/m.exec(info)?.[1];
     if (runId === undefined) return;
-    const server = `${runId}/${node.description.db}`;
-    const other = this.#servers.get(server);
-    if (other === undefined || other === node) {
-      this.#servers.set(server, node);
-      return;
+    this.#databases.set(node, `${runId}/${node.description.db}`);
+    const wasRefused = node.refusal !== undefined;
+    this.#refuseAliases();
+    if (node.refusal === undefined || wasRefused) return;
+    const error = sameServer(node.name, node.refusal);
+    if (!this.#report(error)) process.emitWarning(error);
+  }
+
+  /**
+   * Nodes that are one database take no commands: every key would be counted,
+   * listed and flushed twice, and what is written to one of them may have been
+   * meant for a server of its own.
+   */
+  #refuseAliases(): void {
+    for (const node of this.#nodes) {
+      const database = this.#databases.get(node);
+      const alias =
+        database === undefined
+          ? undefined
+          : this.#nodes.find((other) => other !== node && this.#databases.get(other) === database);
+      node.refusal =
+        alias &&
+        `nodes ${node.name} and ${alias.name} are the same database of one server: every key would ` +
+          "be counted and flushed twice; give each node a server or a db of its own";
     }
-    const message =
-      `nodes ${other.name} and ${node.name} are the same database of one server: every key ` +
-      "would be counted and flushed twice; give each node a server or a db of its own";
-    this.#sameServer = new ShardisError("SAME_SERVER", message, { node: node.name });
-    if (!this.#report(this.#sameServer)) process.emitWarning(this.#sameServer);
   }
 
   /** As ioredis, whose `error` without a listener is not thrown. */
   #report(error: Error): boolean {
     return this.#client.listenerCount("error") > 0 && this.#client.emit("error", error);
   }
+}
+
+function sameServer(node: string, message: string): ShardisError {
+  return new ShardisError("SAME_SERVER", message, { node });
 }

@@ -1,7 +1,10 @@
 /** The options of a client. */
 import type { RedisOptions } from "ioredis";
+import { CROSS_NODE_MODES, type CrossNode } from "../commands/check.ts";
 import { ShardisError } from "../errors.ts";
+import { describe } from "../keys.ts";
 import type { PlacementOptions } from "../placement/schemes.ts";
+import { isScript, type ScriptDefinition } from "./scripts.ts";
 
 export interface ShardedRedisOptions {
   /** How keys are placed; `{ scheme: "slots" }` by default. */
@@ -16,6 +19,14 @@ export interface ShardedRedisOptions {
   readonly maxQueuedCommands?: number;
   /** What is put before every key, and hashed with it. */
   readonly keyPrefix?: string;
+  /**
+   * What is done with a command whose keys lie on several nodes. `"emulate"`, the
+   * default: all that can be; `"split"`: what can be cut by node is, and what would
+   * take several steps is refused; `"refuse"`: it is refused, as by `redis.strict`.
+   */
+  readonly crossNode?: CrossNode;
+  /** Lua scripts that are methods from the beginning, as of `defineCommand`. */
+  readonly scripts?: Readonly<Record<string, ScriptDefinition>>;
   /** Whether to connect only when the first command comes; false by default. */
   readonly lazyConnect?: boolean;
   /** ioredis options of every node. */
@@ -27,6 +38,8 @@ export interface CheckedOptions {
   readonly commandTimeout: number;
   readonly maxQueuedCommands: number;
   readonly keyPrefix: string | undefined;
+  readonly crossNode: CrossNode;
+  readonly scripts: Readonly<Record<string, ScriptDefinition>>;
   readonly lazyConnect: boolean;
   readonly redisOptions: RedisOptions;
 }
@@ -36,6 +49,8 @@ const NAMES = [
   "commandTimeout",
   "maxQueuedCommands",
   "keyPrefix",
+  "crossNode",
+  "scripts",
   "lazyConnect",
   "redisOptions",
 ];
@@ -62,12 +77,23 @@ export function checkOptions(options: ShardedRedisOptions): CheckedOptions {
   checkNumber("maxQueuedCommands", maxQueuedCommands, 0);
   const { keyPrefix = redisOptions.keyPrefix } = options;
   if (keyPrefix !== undefined && typeof keyPrefix !== "string") throw bad("keyPrefix is a string");
+  const { crossNode = "emulate" } = options;
+  if (!CROSS_NODE_MODES.includes(crossNode)) {
+    throw bad(`crossNode is one of ${CROSS_NODE_MODES.map(describe).join(", ")}`);
+  }
+  const { scripts = redisOptions.scripts ?? {} } = options;
+  if (!isObject(scripts)) throw bad("scripts are an object: { name: { lua, numberOfKeys } }");
+  for (const [name, script] of Object.entries(scripts)) {
+    if (!isScript(name, script)) throw bad(`the script ${describe(name)} has no source in lua`);
+  }
   const { lazyConnect = redisOptions.lazyConnect ?? false } = options;
   if (typeof lazyConnect !== "boolean") throw bad("lazyConnect is true or false");
   return {
     commandTimeout,
     maxQueuedCommands,
     keyPrefix: keyPrefix === "" ? undefined : keyPrefix,
+    crossNode,
+    scripts,
     lazyConnect,
     redisOptions,
   };

@@ -1,12 +1,19 @@
 /** Commands pinned to one node, whatever their keys. */
-import { type Argument, type ReplyEncoding, toCommand } from "../commands/arguments.ts";
+import {
+  type Argument,
+  type ReplyEncoding,
+  toArgument,
+  toCommand,
+  withPrefix,
+} from "../commands/arguments.ts";
 import { pinToNode } from "../commands/pin.ts";
 import type { PartedRequest, Territory } from "../commands/request.ts";
+import { checkKey } from "../keys.ts";
 import type { Node } from "../topology/node.ts";
-import type { Carrier, MadeRequest } from "./dispatcher.ts";
+import type { Home, MadePart, MadeRequest } from "./dispatcher.ts";
 
 /** Carries commands out on one node. Keys get their prefix, and are not placed. */
-export class PinnedCarrier implements Carrier {
+export class PinnedCarrier implements Home {
   readonly territory: Territory;
   readonly #node: Node;
 
@@ -28,6 +35,12 @@ export class PinnedCarrier implements Carrier {
       request: { kind: "parts", command, parts: [part], merge: undefined },
       parts: [made],
     };
+  }
+
+  prepareWatch(keys: readonly Argument[]): MadePart {
+    const { prefix } = this.territory;
+    const args = keys.map((key) => toArgument(withPrefix(prefix, checkKey(key))));
+    return { node: 0, command: toCommand("watch", args, "utf8"), keys };
   }
 
   async replyTo(_: PartedRequest, [reply]: readonly Promise<unknown>[]): Promise<unknown> {

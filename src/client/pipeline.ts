@@ -7,8 +7,7 @@ import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
 import { ShardisError } from "../errors.ts";
 import { isBlocking } from "../topology/blocking.ts";
 import type { Carrier, MadePart, MadeRequest } from "./dispatcher.ts";
-import { attachCommands, type Callback, withCallback } from "./methods.ts";
-import { attachScriptsToPipeline, type ScriptDefinition } from "./scripts.ts";
+import { attachCommands, type Callback, type Run, withCallback } from "./methods.ts";
 
 /** What a command of a pipeline came to, as in ioredis. */
 export type PipelineResult = [error: Error | null, result: unknown];
@@ -40,9 +39,8 @@ export class ShardedPipeline {
   protected readonly entries: Entry[] = [];
 
   /** @internal */
-  constructor(carrier: Carrier, scripts: ReadonlyMap<string, ScriptDefinition> = new Map()) {
+  constructor(carrier: Carrier) {
     this.carrier = carrier;
-    attachScriptsToPipeline(this, scripts);
   }
 
   /** How many commands it has. */
@@ -50,10 +48,15 @@ export class ShardedPipeline {
     return this.entries.length;
   }
 
-  /** @internal */
-  add(entry: Entry): void {
-    this.entries.push(entry);
-  }
+  /**
+   * Adds a command: what methods do. Static, as a script of a user may have any name.
+   *
+   * @internal
+   */
+  static readonly enqueue: Run<ShardedPipeline> = (pipeline, name, args, encoding, callback) => {
+    pipeline.entries.push({ name, args, encoding, callback });
+    return pipeline;
+  };
 
   /** Adds commands given as arrays of a method's name and its arguments. */
   addBatch(commands: readonly unknown[][]): this {
@@ -134,10 +137,7 @@ export class ShardedPipeline {
 
 export interface ShardedPipeline extends ChainableCommander {}
 
-attachCommands(ShardedPipeline.prototype, (pipeline, name, args, encoding, callback) => {
-  pipeline.add({ name, args, encoding, callback });
-  return pipeline;
-});
+attachCommands(ShardedPipeline.prototype, ShardedPipeline.enqueue);
 
 /** What became of a command, which nobody need catch. */
 function outcome({ callback }: Entry, promise: Promise<unknown>): Promise<PipelineResult> {

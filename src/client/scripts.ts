@@ -1,8 +1,15 @@
-/** Lua scripts as commands of a client. */
+/** Lua scripts as methods: of a client, its views, its pipelines and its transactions. */
 import { createHash } from "node:crypto";
 import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
 import { ShardisError } from "../errors.ts";
-import { type Callback, EXECUTE, type Executor, withCallback, withoutCallback } from "./methods.ts";
+import {
+  type Callback,
+  EXECUTE,
+  type Executor,
+  type Run,
+  withCallback,
+  withoutCallback,
+} from "./methods.ts";
 
 /** A script, as in ioredis. */
 export interface ScriptDefinition {
@@ -13,66 +20,84 @@ export interface ScriptDefinition {
   readonly readOnly?: boolean;
 }
 
-/**
- * Gives a client a method, and its `…Buffer` twin, that runs a script on the
- * node of its keys. The script is sent as its SHA-1, and as a whole to a node
- * that does not know it, as after a restart or a failover.
- *
- * @throws ShardisError `BAD_ARGUMENT`
- */
-export function attachScript(client: Executor, name: string, definition: ScriptDefinition): void {
-  const { lua, numberOfKeys, readOnly = false } = definition ?? {};
-  if (typeof name !== "string" || name === "" || typeof lua !== "string") {
+/** A script that has been read. */
+export interface Script {
+  readonly name: string;
+  readonly lua: string;
+  readonly sha: string;
+  readonly numberOfKeys: number | undefined;
+  /** What runs it by its SHA-1, and by its source. */
+  readonly commands: readonly [bySha: string, bySource: string];
+}
+
+/** What a method does with its script, given the count of its keys, the keys, and other arguments. */
+export type RunScript<Self> = (
+  self: Self,
+  script: Script,
+  args: Argument[],
+  encoding: ReplyEncoding,
+  callback: Callback | undefined,
+) => unknown;
+
+/** @throws ShardisError `BAD_ARGUMENT` */
+export function readScript(name: string, definition: ScriptDefinition): Script {
+  if (!isScript(name, definition)) {
     throw new ShardisError("BAD_ARGUMENT", "a script has a name, and its source in lua");
   }
+  const { lua, numberOfKeys, readOnly = false } = definition;
   const sha = createHash("sha1").update(lua).digest("hex");
-  const [bySha, bySource] = readOnly ? ["evalsha_ro", "eval_ro"] : ["evalsha", "eval"];
-  const run = async (args: Argument[], encoding: ReplyEncoding): Promise<unknown> => {
-    const counted = numberOfKeys === undefined ? args : [numberOfKeys, ...args];
+  const commands = readOnly ? (["evalsha_ro", "eval_ro"] as const) : (["evalsha", "eval"] as const);
+  return { name, lua, sha, numberOfKeys, commands };
+}
+
+export function isScript(name: unknown, definition: unknown): boolean {
+  const lua: unknown = Reflect.get(Object(definition), "lua");
+  return typeof name === "string" && name !== "" && typeof lua === "string";
+}
+
+/** Gives a client, or a prototype, the method of a script and its `…Buffer` twin. */
+export function attachScript<Self extends object>(
+  target: Self,
+  script: Script,
+  run: RunScript<Self>,
+): void {
+  const { name, numberOfKeys } = script;
+  const method = (encoding: ReplyEncoding) =>
+    function (this: Self, ...given: Argument[]): unknown {
+      return withoutCallback(given, (args, callback) => {
+        const counted = numberOfKeys === undefined ? args : [numberOfKeys, ...args];
+        return run(this, script, counted, encoding, callback);
+      });
+    };
+  const attributes = { configurable: true, writable: true };
+  Object.defineProperty(target, name, { value: method("utf8"), ...attributes });
+  Object.defineProperty(target, `${name}Buffer`, { value: method(null), ...attributes });
+}
+
+/**
+ * Runs a script by its SHA-1, and by its source on a node that does not know it,
+ * as after a restart or a failover.
+ */
+export const runBySha: RunScript<Executor> = (executor, script, args, encoding, callback) => {
+  const { lua, sha, commands } = script;
+  const [bySha, bySource] = commands;
+  const run = async (): Promise<unknown> => {
     try {
-      return await client[EXECUTE](bySha, [sha, ...counted], encoding);
+      return await executor[EXECUTE](bySha, [sha, ...args], encoding);
     } catch (error) {
       // It has not run, so that running it now is not running it twice.
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return client[EXECUTE](bySource, [lua, ...counted], encoding);
+      return executor[EXECUTE](bySource, [lua, ...args], encoding);
     }
   };
-  const method =
-    (encoding: ReplyEncoding) =>
-    (...given: Argument[]): Promise<unknown> =>
-      withoutCallback(given, (args, callback) => withCallback(run(args, encoding), callback));
-  Object.defineProperty(client, name, { value: method("utf8"), configurable: true });
-  Object.defineProperty(client, `${name}Buffer`, { value: method(null), configurable: true });
-}
+  return withCallback(run(), callback);
+};
 
 /**
- * Gives a pipeline the methods of scripts. They are sent as a whole: nobody can
- * send what a node does not know once more in the midst of others.
+ * Runs a script by its source: for many nodes, of which some may not know it, and
+ * in the midst of other commands, where nothing can be sent once more.
  */
-export function attachScriptsToPipeline(
-  pipeline: PipelineLike,
-  scripts: ReadonlyMap<string, ScriptDefinition>,
-): void {
-  for (const [name, { lua, numberOfKeys, readOnly = false }] of scripts) {
-    const method =
-      (encoding: ReplyEncoding) =>
-      (...given: Argument[]): unknown =>
-        withoutCallback(given, (args, callback) => {
-          const counted = numberOfKeys === undefined ? args : [numberOfKeys, ...args];
-          const command = readOnly ? "eval_ro" : "eval";
-          pipeline.add({ name: command, args: [lua, ...counted], encoding, callback });
-          return pipeline;
-        });
-    Object.defineProperty(pipeline, name, { value: method("utf8") });
-    Object.defineProperty(pipeline, `${name}Buffer`, { value: method(null) });
-  }
-}
-
-interface PipelineLike {
-  add(entry: {
-    name: string;
-    args: Argument[];
-    encoding: ReplyEncoding;
-    callback: Callback | undefined;
-  }): void;
+export function runBySource<Self>(run: Run<Self>): RunScript<Self> {
+  return (self, { lua, commands: [, bySource] }, args, encoding, callback) =>
+    run(self, bySource, [lua, ...args], encoding, callback);
 }

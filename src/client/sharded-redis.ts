@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { type Argument, type ReplyEncoding, withPrefix } from "../commands/arguments.ts";
+import { type Check, checkCrossNode, checkOneTag } from "../commands/check.ts";
 import type { Recovery } from "../commands/emulate/journal.ts";
 import { commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
@@ -9,20 +10,22 @@ import { checkKey, describe, type Key } from "../keys.ts";
 import { type Explanation, Placement } from "../placement/placement.ts";
 import { Node, type NodeDescription } from "../topology/node.ts";
 import { type NodeInput, readNode } from "../topology/node-options.ts";
+import { CheckedCarrier } from "./checked.ts";
+import { OwnClasses } from "./classes.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type CommandExplanation, explainCommand } from "./explain.ts";
 import { Lifecycle, type ShardedRedisStatus } from "./lifecycle.ts";
 import { acquire, type Lock, type LockOptions } from "./lock.ts";
 import { attachCommands, attachScanStreams, EXECUTE, type Executor, runNow } from "./methods.ts";
-import { CheckedView, checkOneNode, checkOneTag } from "./modes.ts";
 import { checkOptions, type ShardedRedisOptions } from "./options.ts";
 import { PinnedCarrier } from "./pinned.ts";
-import { ShardedPipeline } from "./pipeline.ts";
-import { attachScript, type ScriptDefinition } from "./scripts.ts";
+import type { ShardedPipeline } from "./pipeline.ts";
+import { attachScript, readScript, runBySha, type ScriptDefinition } from "./scripts.ts";
 import { type KeyspaceEvent, Subscriptions } from "./subscriptions.ts";
-import { ShardedTransaction } from "./transaction.ts";
+import type { ShardedTransaction } from "./transaction.ts";
 import type { Commands, ScanStreams } from "./types.ts";
-import { EachView, NodeView } from "./views.ts";
+import type { CommandView, EachView, NodeView } from "./views.ts";
+import { runWatched, type TransactionOptions, type TransactionWork } from "./watched.ts";
 
 /**
  * A client of many independent Redis servers, with every command of ioredis. It
@@ -49,16 +52,16 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   /** Every command on every node: `{ [name]: reply }`. */
   readonly each: EachView;
   /** Every command, refused (`CROSS_NODE`) where its keys do not all lie on one node. */
-  readonly strict: CheckedView;
+  readonly strict: CommandView;
   /** Every command, refused (`CROSS_NODE`) where its keys have no common hash tag. */
-  readonly tagged: CheckedView;
+  readonly tagged: CommandView;
   readonly #inputs: readonly NodeInput[];
   readonly #nodes: readonly Node[];
   readonly #prefix: string | undefined;
   readonly #lifecycle: Lifecycle;
   readonly #dispatcher: Dispatcher;
   readonly #subscriptions: Subscriptions;
-  readonly #scripts = new Map<string, ScriptDefinition>();
+  readonly #classes = new OwnClasses();
 
   /**
    * @param nodes at least one, in any form of {@link NodeInput}
@@ -69,7 +72,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     if (!Array.isArray(nodes) || nodes.length === 0) {
       throw new ShardisError("BAD_OPTION", "the nodes are an array of at least one node");
     }
-    const { keyPrefix, lazyConnect, redisOptions, ...limits } = checkOptions(options);
+    const checked = checkOptions(options);
+    const { keyPrefix, crossNode, scripts, lazyConnect, redisOptions, ...limits } = checked;
     const read = nodes.map((node: NodeInput) => readNode(node));
     this.#inputs = [...nodes];
     this.#prefix = keyPrefix;
@@ -78,14 +82,14 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     const common = { ...redisOptions, ...(keyPrefix === undefined ? {} : { keyPrefix }) };
     this.#nodes = read.map((node) => new Node(node, common, limits));
     this.#lifecycle = new Lifecycle(this.#nodes, this);
-    this.#dispatcher = new Dispatcher(this.#nodes, {
-      placement: this.placement,
-      prefix: keyPrefix,
-    });
-    this.#subscriptions = new Subscriptions(this.#nodes, this.#dispatcher.territory, this);
-    this.each = new EachView(this.#nodes, keyPrefix);
-    this.strict = new CheckedView(this.#dispatcher, checkOneNode);
-    this.tagged = new CheckedView(this.#dispatcher, checkOneTag);
+    const territory = { placement: this.placement, prefix: keyPrefix };
+    const check = checkCrossNode(crossNode, `the option crossNode: "${crossNode}"`);
+    this.#dispatcher = new Dispatcher(this.#nodes, territory, check);
+    this.#subscriptions = new Subscriptions(this.#nodes, territory, this);
+    this.each = new this.#classes.EachView(this.#nodes, keyPrefix);
+    this.strict = this.#checkedView(checkCrossNode("refuse", "redis.strict"));
+    this.tagged = this.#checkedView(checkOneTag);
+    for (const [name, script] of Object.entries(scripts)) this.defineCommand(name, script);
     for (const warning of this.placement.warnings) process.emitWarning(warning, "ShardisWarning");
     // Who wants to know whether it went well calls connect() too.
     if (!lazyConnect) this.connect().catch(() => {});
@@ -209,7 +213,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @throws ShardisError `BAD_KEY`
    */
   by(hashKey: Key): NodeView {
-    return new NodeView(new PinnedCarrier(this.#owner(hashKey), this.#dispatcher.territory));
+    const carrier = new PinnedCarrier(this.#owner(hashKey), this.#dispatcher.territory);
+    return new this.#classes.NodeView(carrier, this.#classes);
   }
 
   /**
@@ -218,8 +223,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @param commands commands to begin with, as arrays: `[["set", "a", "1"], ["get", "a"]]`
    */
   pipeline(commands?: readonly unknown[][] | null): ShardedPipeline {
-    const pipeline = new ShardedPipeline(this.#dispatcher, this.#scripts);
-    return pipeline.addBatch(commands ?? []);
+    return new this.#classes.Pipeline(this.#dispatcher).addBatch(commands ?? []);
   }
 
   /** A transaction, on the node of its first key. Its `exec` refuses keys of other nodes. */
@@ -231,20 +235,50 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
         { command: "multi" },
       );
     }
-    const transaction = new ShardedTransaction(this.#dispatcher, this.#scripts);
-    return transaction.addBatch(commands ?? []);
+    return new this.#classes.Transaction(this.#dispatcher).addBatch(commands ?? []);
   }
 
   /**
-   * Gives this client, and the pipelines and transactions that it makes from then
-   * on, a method, and its `…Buffer` twin, that runs a Lua script on the node of its
-   * keys, as in ioredis.
+   * A transaction that reads before it writes. The keys are watched on a connection
+   * of their own; what `tx.multi()…exec()` writes is written only if nobody else has
+   * changed any of them since. If somebody has, the work is run again from its
+   * beginning, so it should do nothing else that must not be done twice.
+   *
+   * `tx` has every command, `pipeline()` and `multi()`, on that connection: what has
+   * keys of other nodes is refused. `tx.watch(…)` watches more keys. `exec()` ends
+   * it, as does the end of the work.
+   *
+   * @param keys at least one, all on one node
+   * @returns what the work returns
+   * @throws ShardisError `CONFLICT` if others have changed the keys in each of its
+   *   attempts; `CROSS_NODE`, `BAD_KEY`, `BAD_ARGUMENT`; what the work throws
+   * @example
+   * const left = await redis.transaction(["{user:1}:balance"], async (tx) => {
+   *   const balance = Number(await tx.get("{user:1}:balance")) - price;
+   *   if (balance < 0) throw new Error("not enough");
+   *   await tx.multi().set("{user:1}:balance", balance).rpush("{user:1}:log", price).exec();
+   *   return balance;
+   * });
+   */
+  transaction<Result>(
+    keys: readonly Key[],
+    work: TransactionWork<Result>,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    return runWatched(this.#dispatcher, this.#classes, keys, work, options);
+  }
+
+  /**
+   * Gives this client, and its views, pipelines and transactions, a method and its
+   * `…Buffer` twin that runs a Lua script on the node of its keys, as in ioredis.
+   * The option `scripts` does the same.
    *
    * @throws ShardisError `BAD_ARGUMENT`
    */
   defineCommand(name: string, definition: ScriptDefinition): void {
-    attachScript(this, name, definition);
-    this.#scripts.set(name, definition);
+    const script = readScript(name, definition);
+    attachScript(this, script, runBySha);
+    this.#classes.define(script);
   }
 
   /**
@@ -266,8 +300,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   /**
-   * Finishes what crashed clients have left unfinished between two nodes, as the
-   * first `rename`, `lmove` and so on of a client does too.
+   * Finishes what crashed clients have left unfinished between nodes, as the first
+   * `rename`, `lmove`, `msetnx` and so on of a client does too.
    *
    * @param lease how many milliseconds an entry of the journal must not have been
    *   touched: whoever wrote it may still be at it; half a minute by default
@@ -307,6 +341,13 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
       return this.#subscriptions.run(command, args);
     }
     return this.#dispatcher.run(name, args, encoding);
+  }
+
+  #checkedView(check: Check): CommandView {
+    return new this.#classes.CommandView(
+      new CheckedCarrier(this.#dispatcher, check),
+      this.#classes,
+    );
   }
 
   #owner(key: Key): Node {

@@ -1,11 +1,11 @@
 /** Where in the arguments of a command its keys stand. */
 import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
 import { ShardisError } from "../errors.ts";
-import { describe } from "../keys.ts";
+import { readSortOptions } from "./sort-options.ts";
 
 const FIRST: readonly number[] = [0];
 
-/** Commands whose patterns name keys that only the server could work out. */
+/** Commands whose patterns the metadata takes for keys, as they get the prefix too. */
 const SORT_COMMANDS: ReadonlySet<string> = new Set(["sort", "sort_ro"]);
 
 /** Whether the first argument of a command is its one key, whatever the others are. */
@@ -106,28 +106,10 @@ function migrateKeys(args: readonly unknown[]): number[] {
 }
 
 /**
- * SORT reads the keys that its BY and GET patterns make of the elements, and
- * these may lie on any node.
- *
- * @see https://redis.io/docs/latest/commands/sort/
+ * The key that SORT sorts, and that which it writes. What its patterns name is
+ * known only from the elements: see `sort-options.ts`.
  */
 function sortKeys(command: string, args: readonly unknown[]): number[] {
-  const keys = [0];
-  for (let at = 1; at < args.length; at++) {
-    const option = textOf(args[at]).toLowerCase();
-    const value = textOf(args[at + 1]);
-    if (option === "limit") at += 2;
-    if (option === "store") keys.push(++at);
-    if (option !== "by" && option !== "get") continue;
-    at++;
-    const namesNoKey = option === "by" ? !value.includes("*") : value === "#";
-    if (namesNoKey) continue;
-    throw new ShardisError(
-      "UNSUPPORTED",
-      `${command} ${option.toUpperCase()} ${describe(value)} reads keys that may lie on other ` +
-        "nodes; if all lie on one, send it there with redis.by(key)",
-      { command, keys: [args[0]] },
-    );
-  }
-  return keys;
+  const stores = readSortOptions(command, args).filter(({ kind }) => kind === "store");
+  return [0, ...stores.map(({ position }) => position + 1)];
 }

@@ -8,13 +8,23 @@
 export type Policy =
   /** On the node where all its keys lie; refused if they do not lie on one. */
   | { readonly kind: "node" }
-  /** Cut into one command for each node that owns any of its keys. */
-  | { readonly kind: "split"; readonly shape: Shape; readonly merge: Merge }
+  /**
+   * Cut into one command for each node that owns any of its keys. With any of the
+   * options `uncut` it is all or nothing, which no cut command could be.
+   */
+  | {
+      readonly kind: "split";
+      readonly shape: Shape;
+      readonly merge: Merge;
+      readonly uncut?: readonly string[];
+    }
   /**
    * On one node, with copies of the keys that lie on others: see `emulate/ship.ts`.
    * `written` says which of its keys it writes, which is never a copy.
    */
   | { readonly kind: "ship"; readonly written: "none" | "first" | "last" }
+  /** The same, with the keys that its patterns name: see `emulate/sort.ts`. */
+  | { readonly kind: "sort" }
   /**
    * From its first key to its second, step by step and by a journal: see `emulate/move.ts`. If it
    * may wait, it is tried until there is something: see `emulate/wait.ts`.
@@ -22,9 +32,10 @@ export type Policy =
   | { readonly kind: "move" }
   /**
    * Asked of the nodes of its keys in several steps: see `emulate/probe.ts`,
-   * `emulate/streams.ts`; and again, if it may wait, until there is something.
+   * `emulate/streams.ts`, `emulate/all-or-none.ts`; and again, if it may wait, until there is
+   * something.
    */
-  | { readonly kind: "steps"; readonly name: "probe" | "streams" }
+  | { readonly kind: "steps"; readonly name: "probe" | "streams" | "all or none" }
   /** On the node that the name of a channel, its first argument, is placed on. */
   | { readonly kind: "channel" }
   /** On connections of their own: see `client/subscriptions.ts`. Refused on a given node. */
@@ -41,8 +52,16 @@ export type Policy =
    */
   | { readonly kind: "refuse"; readonly wayOut: string; readonly always: boolean };
 
-/** `keys`: every argument is a key; `pairs`: keys and values in turn. */
-export type Shape = "keys" | "pairs";
+/**
+ * How the arguments of a command belong to its keys: each key takes `width` of
+ * them, itself included. Before the keys may stand how many they are; behind
+ * them `common` arguments, or then any number of options, which every part gets.
+ */
+export interface Shape {
+  readonly width: 1 | 2 | 3;
+  readonly isCounted: boolean;
+  readonly common: number;
+}
 
 /**
  * How the replies of nodes become one: `each` a reply for each key, in order;
@@ -53,10 +72,20 @@ export type Shape = "keys" | "pairs";
  */
 export type Merge = "each" | "sum" | "least" | "same" | "some" | "list" | "keys" | "text";
 
+const KEYS: Shape = { width: 1, isCounted: false, common: 0 };
+const PAIRS: Shape = { ...KEYS, width: 2 };
+const TRIPLES: Shape = { ...KEYS, width: 3 };
+const KEYS_AND_PATH: Shape = { ...KEYS, common: 1 };
+const COUNTED_PAIRS: Shape = { ...PAIRS, isCounted: true };
+
 const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
-  [{ kind: "split", shape: "keys", merge: "each" }, "mget"],
-  [{ kind: "split", shape: "pairs", merge: "same" }, "mset"],
-  [{ kind: "split", shape: "keys", merge: "sum" }, "del exists touch unlink"],
+  [{ kind: "split", shape: KEYS, merge: "each" }, "mget"],
+  [{ kind: "split", shape: KEYS_AND_PATH, merge: "each" }, "json.mget"],
+  [{ kind: "split", shape: PAIRS, merge: "same" }, "mset"],
+  [{ kind: "split", shape: COUNTED_PAIRS, merge: "least", uncut: ["nx", "xx"] }, "msetex"],
+  [{ kind: "split", shape: TRIPLES, merge: "same" }, "json.mset"],
+  [{ kind: "split", shape: TRIPLES, merge: "each" }, "ts.madd"],
+  [{ kind: "split", shape: KEYS, merge: "sum" }, "del exists touch unlink"],
 
   [
     { kind: "ship", written: "none" },
@@ -67,10 +96,13 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
     "bitop geosearchstore pfmerge sdiffstore sinterstore sunionstore zdiffstore zinterstore " +
       "zrangestore zunionstore",
   ],
-  [{ kind: "ship", written: "last" }, "georadius georadiusbymember sort"],
+  [{ kind: "ship", written: "last" }, "georadius georadiusbymember"],
+
+  [{ kind: "sort" }, "sort sort_ro"],
 
   [{ kind: "steps", name: "probe" }, "blmpop blpop brpop bzmpop bzpopmax bzpopmin lmpop zmpop"],
   [{ kind: "steps", name: "streams" }, "xread xreadgroup"],
+  [{ kind: "steps", name: "all or none" }, "msetnx"],
   [{ kind: "move" }, "blmove brpoplpush copy lmove rename renamenx rpoplpush smove"],
 
   [{ kind: "every", merge: "keys" }, "keys"],
@@ -89,7 +121,8 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
   [{ kind: "channel" }, "publish"],
   [{ kind: "subscribe" }, "psubscribe punsubscribe ssubscribe subscribe sunsubscribe unsubscribe"],
   ...refused("redis.node(name).duplicate()", "monitor psync replconf sync"),
-  ...refused("redis.multi(), or redis.by(key).multi()", "discard exec multi unwatch watch"),
+  ...refused("redis.multi(), or redis.by(key).multi()", "discard exec multi"),
+  ...refused("redis.transaction(keys, work)", "unwatch watch"),
   ...refused("redis.quit()", "quit"),
   ...refused("the option db of the nodes", "select"),
   ...refused("the options username and password of the nodes", "auth"),

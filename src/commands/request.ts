@@ -7,7 +7,8 @@ import type { Shipment } from "./emulate/ship.ts";
 import { keyPositions } from "./keys.ts";
 import type { Part, PlacedCommand, PlacedKey } from "./placed.ts";
 import type { Merge, Policy } from "./policies.ts";
-import { split } from "./split.ts";
+import { ownerOfAll, readSortPatterns } from "./sort-options.ts";
+import { optionsBehind, split } from "./split.ts";
 import type { CommandRow } from "./table.ts";
 
 /** A command, taken apart: parts that run side by side. */
@@ -26,6 +27,14 @@ export interface ShippedRequest {
   readonly placed: Shipment;
 }
 
+/** SORT with patterns whose keys may lie on any node. */
+export interface SortedRequest {
+  readonly kind: "sort";
+  readonly command: string;
+  /** With patterns among the keys as they were given. */
+  readonly placed: PlacedCommand;
+}
+
 /** A command that moves something from one node to another. */
 export interface MovedRequest {
   readonly kind: "move";
@@ -36,12 +45,17 @@ export interface MovedRequest {
 /** A command that asks several nodes in several steps. */
 export interface SteppedRequest {
   readonly kind: "steps";
-  readonly name: "probe" | "streams";
+  readonly name: Extract<Policy, { kind: "steps" }>["name"];
   readonly command: string;
   readonly placed: PlacedCommand;
 }
 
-export type Request = PartedRequest | ShippedRequest | MovedRequest | SteppedRequest;
+export type Request =
+  | PartedRequest
+  | ShippedRequest
+  | SortedRequest
+  | MovedRequest
+  | SteppedRequest;
 
 /** Where keys are placed, and what is put before them. */
 export interface Territory {
@@ -72,9 +86,14 @@ export function takeApart(
       const placed = place(territory, command, given);
       return onOneNode(placed) ?? overNodes(territory.placement, policy, placed);
     }
+    case "sort":
+      return takeSortApart(territory, place(territory, command, given));
     case "split": {
       const { placement, prefix } = territory;
-      const parts = split(placement, prefix, policy, command, given);
+      const parts = split(placement, prefix, policy.shape, command, given);
+      if (parts.length > 1 && isUncut(policy, command, given)) {
+        throw crossNode(placement, place(territory, command, given));
+      }
       return { kind: "parts", command, parts, merge: policy.merge };
     }
     case "every": {
@@ -113,17 +132,64 @@ export function takeToOwner(
   command: string,
   given: readonly Argument[],
   positions: readonly number[],
-): Request {
+): PartedRequest {
   const placed = place(territory, command, given, positions);
-  return onOneNode(placed) ?? overNodes(territory.placement, { kind: "node" }, placed);
+  const request = onOneNode(placed);
+  if (request === undefined) throw crossNode(territory.placement, placed);
+  return request;
+}
+
+/** The indexes of the nodes that a request may reach, each once. */
+export function nodesOf(placement: Placement, request: Request): number[] {
+  switch (request.kind) {
+    case "parts":
+      return [...new Set(request.parts.map(({ node }) => node))];
+    case "sort":
+      return [...placement.nodes.keys()];
+    default:
+      return [...new Set(request.placed.keys.map(({ owner }) => owner))];
+  }
 }
 
 /** A command whose keys lie on one node goes there unchanged, whatever else could be done. */
-function onOneNode({ command, args, keys, given }: PlacedCommand): PartedRequest | undefined {
-  const [first] = keys;
-  if (keys.some(({ owner }) => owner !== first?.owner)) return undefined;
-  const part = { node: first?.owner ?? 0, args: [...args], keys: given };
+function onOneNode(placed: PlacedCommand): PartedRequest | undefined {
+  const [first] = placed.keys;
+  if (placed.keys.some(({ owner }) => owner !== first?.owner)) return undefined;
+  return whole(first?.owner ?? 0, placed);
+}
+
+function whole(node: number, { command, args, given }: PlacedCommand): PartedRequest {
+  const part = { node, args: [...args], keys: given };
   return { kind: "parts", command, parts: [part], merge: undefined };
+}
+
+/** SORT goes to one node if all that its patterns name is known to lie there, too. */
+function takeSortApart({ placement, prefix }: Territory, sort: PlacedCommand): Request {
+  const { command, keys } = sort;
+  const args = [...sort.args];
+  const given = [...sort.given];
+  const owners: (number | undefined)[] = keys.map(({ owner }) => owner);
+  for (const { position } of readSortPatterns(command, args)) {
+    given.push(args[position]);
+    // A pattern gets the prefix as a key does, as in ioredis.
+    const pattern = toArgument(withPrefix(prefix, checkKey(args[position])));
+    args[position] = pattern;
+    owners.push(ownerOfAll(placement, pattern));
+  }
+  const placed = { ...sort, args, given };
+  const [node] = owners;
+  if (node !== undefined && owners.every((owner) => owner === node)) return whole(node, placed);
+  if (owners.length > keys.length) return { kind: "sort", command, placed };
+  return { kind: "ship", command, placed: { ...placed, written: keys.length - 1 } };
+}
+
+/** Whether a command has an option by which it is all or nothing. */
+function isUncut(
+  { shape, uncut = [] }: Extract<Policy, { kind: "split" }>,
+  command: string,
+  given: readonly Argument[],
+): boolean {
+  return uncut.length > 0 && optionsBehind(shape, command, given).some((o) => uncut.includes(o));
 }
 
 /** What can be done for a command whose keys lie on several nodes. */
@@ -183,11 +249,11 @@ function writtenKey(
 function unplaceable(command: string, policy: Policy | undefined): ShardisError {
   const wayOut =
     policy?.kind === "refuse" ? policy.wayOut : `redis.node(name).${command}(…) or redis.by(key)`;
-  return new ShardisError(
-    "UNSUPPORTED",
-    `${command} has no key by which it could be placed, and is not run on every node: use ${wayOut}`,
-    { command },
-  );
+  const reason =
+    policy?.kind === "refuse" && policy.always
+      ? "would change a connection that all commands to a node share"
+      : "has no key by which it could be placed, and is not run on every node";
+  return new ShardisError("UNSUPPORTED", `${command} ${reason}: use ${wayOut}`, { command });
 }
 
 function crossNode(placement: Placement, { command, keys, given }: PlacedCommand): ShardisError {

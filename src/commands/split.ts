@@ -11,41 +11,80 @@ import type { Shape } from "./policies.ts";
  *
  * @param given its arguments, flat
  * @throws ShardisError `BAD_KEY`; `BAD_ARGUMENT` if there are no keys, or a key
- *   without a value
+ *   without what belongs to it
  */
 export function split(
   placement: Placement,
   prefix: string | undefined,
-  policy: { readonly shape: Shape },
+  shape: Shape,
   command: string,
   given: readonly Argument[],
 ): Part[] {
-  const width = policy.shape === "pairs" ? 2 : 1;
+  const { width, isCounted } = shape;
   const args = withPairs(command, given);
-  if (args.length === 0 || args.length % width !== 0) {
-    const wanted = width === 2 ? "at least one key, and a value for each" : "at least one key";
-    throw new ShardisError("BAD_ARGUMENT", `${command} needs ${wanted}`, { command });
-  }
-  const keys = width === 1 ? args : args.filter((_, index) => index % 2 === 0);
+  const { start, end } = keyRange(shape, command, args);
+  const keys = keysIn(args, shape, start, end);
   const placed = prefixed(prefix, keys);
   const plan = placement.plan(placed);
   const parts: Part[] = [];
-  let start = 0;
+  let from = 0;
   for (const [node, count] of plan.counts.entries()) {
     if (count === 0) continue;
-    const positions = plan.order.subarray(start, start + count);
-    start += count;
-    const partArgs: Argument[] = [];
+    const positions = plan.order.subarray(from, from + count);
+    from += count;
+    const partArgs: Argument[] = isCounted ? [count] : [];
     const partKeys: Argument[] = [];
     for (const position of positions) {
       const key = placed[position] ?? "";
       partArgs.push(toArgument(placement.rewritesKeys ? placement.storedKey(key) : key));
-      if (width === 2) partArgs.push(args[2 * position + 1] ?? "");
+      const at = start + position * width;
+      for (let more = at + 1; more < at + width; more++) partArgs.push(args[more] ?? "");
       partKeys.push(keys[position] ?? "");
     }
+    for (let common = end; common < args.length; common++) partArgs.push(args[common] ?? "");
     parts.push({ node, args: partArgs, keys: partKeys, positions });
   }
   return parts;
+}
+
+/** What stands behind the keys of a command, in lower case. */
+export function optionsBehind(shape: Shape, command: string, given: readonly Argument[]): string[] {
+  const args = withPairs(command, given);
+  return args
+    .slice(keyRange(shape, command, args).end)
+    .map((option) => String(option).toLowerCase());
+}
+
+/** Where among its arguments the keys of a command begin, and where they end, with what is theirs. */
+function keyRange(
+  { width, isCounted, common }: Shape,
+  command: string,
+  args: readonly Argument[],
+): { start: number; end: number } {
+  const start = isCounted ? 1 : 0;
+  const end = isCounted ? start + readCount(args[0]) * width : args.length - common;
+  const isWhole = end > start && end <= args.length && (end - start) % width === 0;
+  if (isWhole) return { start, end };
+  const wanted = ["", ", and a value for each", ", and two arguments more for each"][width - 1];
+  const message = `${command} needs at least one key${wanted}`;
+  throw new ShardisError("BAD_ARGUMENT", message, { command });
+}
+
+/** A count of keys as a server reads it; 0 for what it would refuse. */
+function readCount(argument: Argument | undefined): number {
+  const text = String(argument);
+  return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : 0;
+}
+
+/** Each key, whatever it is: it has yet to be checked. */
+function keysIn(
+  args: readonly Argument[],
+  { width }: Shape,
+  start: number,
+  end: number,
+): readonly Argument[] {
+  if (width === 1 && start === 0 && end === args.length) return args;
+  return args.slice(start, end).filter((_, index) => index % width === 0);
 }
 
 /** Keys as they are placed. Strings without a prefix are: the plan checks them. */

@@ -1,5 +1,6 @@
 /** The one table of commands: what metadata says of each, and what shardis does with it. */
 import { FACTS, type Facts } from "./facts.ts";
+import { MODULE_FACTS } from "./module-facts.ts";
 import { POLICIES, type Policy, RESPONSES } from "./policies.ts";
 
 /** A command. */
@@ -25,13 +26,14 @@ const ATOMICITY: Readonly<Record<Policy["kind"], CommandRow["atomicity"]>> = {
   every: "per node",
   special: "per node",
   ship: "emulated",
+  sort: "emulated",
   move: "emulated",
   steps: "emulated",
   refuse: "refused",
 };
 
 const rows = new Map<string, CommandRow>();
-for (const [name, facts] of FACTS) {
+for (const [name, facts] of [...FACTS, ...MODULE_FACTS]) {
   const policy = POLICIES.get(name) ?? POLICIES.get(parent(name)) ?? derive(facts);
   const [access, keys] = facts;
   rows.set(name, { name, access, keys, policy, atomicity: ATOMICITY[policy.kind] });

@@ -26,6 +26,19 @@ export interface Sendable {
   readonly keys: readonly unknown[];
 }
 
+/** What commands are sent on. */
+export interface Sender {
+  send(command: Command, keys: readonly unknown[]): Promise<unknown>;
+  /** Sends commands one after another, in one write if that can be; each settles as from `send`. */
+  sendAll(commands: readonly Sendable[]): Promise<unknown>[];
+  /**
+   * Sends commands between MULTI and EXEC, in one write.
+   *
+   * @returns a result for each command; null if the server did not run them
+   */
+  transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null>;
+}
+
 /** A command on its way. */
 interface Delivery extends Sendable {
   /** Whether it has been handed to the socket: from then on it may have run. */
@@ -38,7 +51,7 @@ const TIMED_OUT = "Command timed out";
 /** In milliseconds; a longer one would end at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-export class Connection {
+export class Connection implements Sender {
   readonly client: Redis;
   readonly #name: string;
   readonly #limits: ConnectionLimits;
@@ -125,7 +138,6 @@ export class Connection {
     return promise;
   }
 
-  /** Sends commands one after another, in one write if that can be; each settles as from `send`. */
   sendAll(commands: readonly Sendable[]): Promise<unknown>[] {
     const deliveries = commands.map((sendable) => ({ ...sendable, sent: false }));
     const promises = deliveries.map((delivery) => this.#settle(delivery, 0));
@@ -142,11 +154,6 @@ export class Connection {
     return promises;
   }
 
-  /**
-   * Sends commands between MULTI and EXEC, in one write.
-   *
-   * @returns a result for each command; null if the server did not run them
-   */
   async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
     const keys = commands.flatMap((command) => command.keys);
     const exec = new Command("exec");

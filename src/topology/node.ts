@@ -1,8 +1,8 @@
-/** One node: its connection, and others beside it for what waits. */
+/** One node: its connection, and more of them for what needs one of its own. */
 import { Command, Redis, type RedisOptions } from "ioredis";
 import { ShardisError } from "../errors.ts";
 import { waitOf } from "./blocking.ts";
-import { Connection, type ConnectionLimits, type Sendable } from "./connection.ts";
+import { Connection, type ConnectionLimits, type Sendable, type Sender } from "./connection.ts";
 import { type KeyListener, KeyTracker } from "./key-tracker.ts";
 import type { ReadNode } from "./node-options.ts";
 
@@ -30,18 +30,22 @@ const DEFAULTS: RedisOptions = {
   autoResendUnfulfilledCommands: false,
 };
 
-/** Idle connections for blocking commands that are kept for the next one. */
+/** Idle connections that are kept for the next that needs one of its own. */
 const MOST_IDLE = 4;
 
-export class Node {
+export class Node implements Sender {
   readonly name: string;
   readonly description: NodeDescription;
   readonly connection: Connection;
+  /** Why it takes no commands, although it can be reached: it is another node too. */
+  refusal: string | undefined;
   readonly #limits: ConnectionLimits;
   /** All connections but the node's own. */
   readonly #others = new Set<Connection>();
-  /** Those on which commands have blocked, and may again. */
+  /** Those of them that wait for their next use. */
   readonly #idle: Connection[] = [];
+  /** Those of them on which something is isolated. */
+  readonly #isolated = new Set<Connection>();
   #tracker: KeyTracker | undefined;
 
   constructor(node: ReadNode, common: RedisOptions, limits: ConnectionLimits) {
@@ -62,6 +66,7 @@ export class Node {
    * goes on a connection of its own, as it would hold up all others.
    */
   send(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    if (this.refusal !== undefined) return this.#refuse({ command, keys }, this.refusal);
     const wait = waitOf(command);
     if (wait === undefined) return this.connection.send(command, keys);
     return this.#sendBlocking(command, keys, wait);
@@ -78,6 +83,8 @@ export class Node {
 
   /** Sends commands that do not block one after another, in one write if that can be. */
   sendAll(commands: readonly Sendable[]): Promise<unknown>[] {
+    const { refusal } = this;
+    if (refusal !== undefined) return commands.map((command) => this.#refuse(command, refusal));
     return this.connection.sendAll(commands);
   }
 
@@ -88,6 +95,7 @@ export class Node {
    * @see https://redis.io/docs/latest/commands/blpop/#blpop-inside-a-multi--exec-transaction
    */
   async sendUnblocked(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    if (this.refusal !== undefined) return this.#refuse({ command, keys }, this.refusal);
     let results: [Error | null, unknown][] | null;
     try {
       results = await this.connection.transact([{ command, keys }]);
@@ -110,8 +118,10 @@ export class Node {
    */
   async track(keys: readonly (string | Buffer)[], listener: KeyListener): Promise<() => void> {
     for (;;) {
-      // It knows why, and says so.
-      if (this.connection.isClosed) await this.connection.send(new Command("exists"), keys);
+      // They know why, and say so.
+      if (this.connection.isClosed || this.refusal !== undefined) {
+        await this.send(new Command("exists"), keys);
+      }
       const known = this.#tracker;
       const tracker = known === undefined || known.isBroken ? this.#connectTracker() : known;
       this.#tracker = tracker;
@@ -131,8 +141,52 @@ export class Node {
   }
 
   /** Runs commands as one transaction; null if the server did not run them. */
-  transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+  async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+    if (this.refusal !== undefined) {
+      const keys = commands.flatMap((command) => command.keys);
+      await this.#refuse({ command: new Command("exec"), keys }, this.refusal);
+    }
     return this.connection.transact(commands);
+  }
+
+  /**
+   * Runs work on a connection that nobody else uses meanwhile, and on which no
+   * key is watched before or after.
+   *
+   * @param keys for errors
+   * @throws ShardisError what `send` does; what the work throws
+   */
+  async isolate<Result>(
+    keys: readonly unknown[],
+    work: (connection: Connection) => Promise<Result>,
+  ): Promise<Result> {
+    // They know why, and say so.
+    if (this.connection.isClosed || this.refusal !== undefined) {
+      await this.send(new Command("watch"), keys);
+    }
+    const connection = this.#idle.pop() ?? this.#connectOther();
+    this.#isolated.add(connection);
+    try {
+      return await work(connection);
+    } finally {
+      this.#isolated.delete(connection);
+      // It comes behind all that the work has not waited for.
+      connection.send(new Command("unwatch"), []).then(
+        () => this.#release(connection),
+        () => this.#close(connection),
+      );
+    }
+  }
+
+  async #refuse({ command, keys }: Sendable, refusal: string): Promise<never> {
+    const name = command.name.toLowerCase();
+    const message = `${name} was not sent: ${refusal}`;
+    throw new ShardisError("SAME_SERVER", message, {
+      node: this.name,
+      command: name,
+      keys,
+      sent: false,
+    });
   }
 
   async #sendBlocking(command: Command, keys: readonly unknown[], wait: number): Promise<unknown> {
@@ -162,8 +216,11 @@ export class Node {
 
   /** Closes once all replies have come; commands that block are not waited for. */
   async quit(): Promise<void> {
-    for (const connection of this.#others) this.#close(connection);
-    await this.connection.quit();
+    const isolated = [...this.#isolated];
+    for (const connection of this.#others) {
+      if (!this.#isolated.has(connection)) this.#close(connection);
+    }
+    await Promise.all([this.connection, ...isolated].map((connection) => connection.quit()));
   }
 
   #connectTracker(): KeyTracker {
@@ -179,7 +236,9 @@ export class Node {
       // Whoever needs another makes one.
       retryStrategy: () => null,
     });
-    const connection = new Connection(this.name, client, this.#limits);
+    // Whoever needs one always waits for it.
+    const limits = { ...this.#limits, maxQueuedCommands: Number.POSITIVE_INFINITY };
+    const connection = new Connection(this.name, client, limits);
     client.on("end", () => this.#forget(connection));
     this.#others.add(connection);
     return connection;

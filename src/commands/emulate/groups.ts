@@ -3,9 +3,8 @@
  * here no node must deliver while another has no such group.
  */
 import type { Argument } from "../arguments.ts";
-import { isReply } from "./journal.ts";
 import { byNode, commandFor, type Reading, type ReadingList } from "./readings.ts";
-import { type SendBatch, sendOne } from "./send.ts";
+import { isReply, type SendBatch, sendOne } from "./send.ts";
 
 /** Ids that XREADGROUP takes. */
 const ID = /^(>|\d+(-\d+)?)$/;

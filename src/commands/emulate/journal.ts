@@ -10,14 +10,18 @@
  * For a key that note is a mark under the name of the destination: as long as it
  * may have to be undone, no other move takes the key up or writes over it.
  *
+ * What is to be all or none has an entry until it is all: see `all-or-none.ts`.
+ *
  * Once means once as long as the note lives, a day: only if nobody has used a
  * move for that long after a crash, an element that had arrived may arrive once
  * more. It is never lost.
  */
 import { randomBytes } from "node:crypto";
+import type { Argument } from "../arguments.ts";
 import { OWN_PREFIX } from "../own-keys.ts";
+import { UNSET_PART } from "./all-or-none-scripts.ts";
 import { CLAIM, DELETE_MOVED, DROP, HAS_ARRIVED, PUT, PUT_BACK, UNMARK } from "./move-scripts.ts";
-import { runScript, type SendBatch, sendOne } from "./send.ts";
+import { isReply, runScript, type SendBatch, sendOne } from "./send.ts";
 
 /** The entries of a node, sorted by when each was last touched. */
 export const JOURNAL_INDEX = `${OWN_PREFIX}journal`;
@@ -59,6 +63,11 @@ function moveKeys(id: string): MoveKeys {
     done: `${OWN_PREFIX}done:${id}`,
     kept: `${OWN_PREFIX}kept:${id}`,
   };
+}
+
+/** What says on a node what has been set there, or taken back: see `all-or-none.ts`. */
+export function noteOn(done: string, node: string): string {
+  return `${done}:${node}`;
 }
 
 /** Where a move with an entry keeps what stood at its destination. */
@@ -128,6 +137,12 @@ async function recoverEntry(
   const fields = readHash(claimed);
   const read = (field: string) => fields.get(field) ?? Buffer.alloc(0);
   if (fields.size === 0) return "gone";
+  if (String(read("kind")) === "keys") {
+    const { done } = moveKeys(entry.slice(JOURNAL_INDEX.length + 1));
+    await unsetAll(send, names, done, String(read("to")));
+    await runScript(send, source, DROP, [done, entry, JOURNAL_INDEX], [owner]);
+    return "settled";
+  }
   const to = names.indexOf(String(read("to")));
   if (to === -1) {
     throw new Error(`${entry} is about node ${read("to")}, which there is no more`);
@@ -160,9 +175,27 @@ async function recoverEntry(
   return "settled";
 }
 
-/** Whether an error is a server's answer. */
-export function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === "ReplyError";
+/** Takes back what was to be all or none, and may be some: see `all-or-none.ts`. */
+async function unsetAll(
+  send: SendBatch,
+  names: readonly string[],
+  done: string,
+  to: string,
+): Promise<void> {
+  const nodes: unknown = JSON.parse(to);
+  for (const name of Array.isArray(nodes) ? nodes : []) {
+    const node = names.indexOf(String(name));
+    if (node === -1) throw new Error(`${done} is about node ${name}, which there is no more`);
+    const note = noteOn(done, String(name));
+    let outcome: unknown;
+    do {
+      const set = await sendOne(send, node, ["lrange", note, 0, -1]);
+      const list: Argument[] = Array.isArray(set) && set.length > 1 ? set : [];
+      const keys = list.filter((_, index) => index % 2 === 0);
+      outcome = await runScript(send, node, UNSET_PART, [note, ...keys], [MARK_LIFE]);
+      // A client that was thought dead may have set them just now.
+    } while (String(outcome) === "others");
+  }
 }
 
 function readHash(reply: unknown): Map<string, Buffer> {

@@ -33,7 +33,7 @@ end
 `;
 
 /** Entries of the journal: KEYS[2] is the entry, KEYS[3] the index of all entries of the node. */
-const JOURNAL = `
+export const JOURNAL = `
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

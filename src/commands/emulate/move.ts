@@ -18,7 +18,6 @@ import type { Argument, ReplyEncoding } from "../arguments.ts";
 import { OWN_PREFIX } from "../own-keys.ts";
 import type { PlacedCommand } from "../placed.ts";
 import {
-  isReply,
   JOURNAL_INDEX,
   KEPT_LIFE,
   keptOf,
@@ -43,8 +42,7 @@ import {
   UNWRITE,
   WRITE,
 } from "./move-scripts.ts";
-import { runScript, type SendBatch, sendOne } from "./send.ts";
-import { inTermsOf } from "./terms.ts";
+import { isReply, isUnsent, runScript, type SendBatch, sendOne } from "./send.ts";
 
 /** A key and the node where it lies. */
 interface Place {
@@ -100,6 +98,11 @@ export class Mover {
     return recoverMoves(this.#send, this.#names, lease);
   }
 
+  /** The same at first, and now and then: beside what is asked for, which does not wait for it. */
+  recoverNowAndThen(): void {
+    if (performance.now() >= this.#nextRecovery) this.recover().catch(() => {});
+  }
+
   /**
    * Carries a move out.
    *
@@ -107,18 +110,12 @@ export class Mover {
    *   copied; both keys are then as they were, unless the error says otherwise
    */
   async run(move: PlacedCommand, encoding: ReplyEncoding): Promise<unknown> {
-    // At first, and now and then: beside what is asked for, which does not wait for it.
-    if (performance.now() >= this.#nextRecovery) this.recover().catch(() => {});
+    this.recoverNowAndThen();
     const [from, to] = move.keys;
     if (from === undefined || to === undefined) throw new TypeError("a move has two keys");
     const source = { node: from.owner, key: from.key };
     const destination = { node: to.owner, key: to.key };
-    const job: Job = { move, source, destination };
-    try {
-      return inEncoding(await this.#start(job), encoding);
-    } catch (error) {
-      throw inTermsOf(move, error);
-    }
+    return inEncoding(await this.#start({ move, source, destination }), encoding);
   }
 
   async #start(job: Job): Promise<unknown> {
@@ -422,11 +419,6 @@ function isEnd(text: string): text is End {
 function isTimeout(argument: Argument | undefined): boolean {
   const text = word(argument);
   return /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(text) && Number(text) < LONGEST_TIMEOUT;
-}
-
-/** Whether a command has certainly not run. */
-function isUnsent(error: unknown): boolean {
-  return error instanceof ShardisError && error.sent !== true;
 }
 
 function isSameKey(a: string | Buffer, b: string | Buffer): boolean {

@@ -7,6 +7,11 @@ import type { Argument, ReplyEncoding } from "../arguments.ts";
 import type { PlacedCommand } from "../placed.ts";
 import type { Attempt, Nodes } from "./send.ts";
 
+/** Round trips until it has asked all keys once, for `explain`. */
+export function probeRoundTrips({ keys }: PlacedCommand): number {
+  return runsOfOneNode(keys).length;
+}
+
 /**
  * Pops from the first key that is not empty.
  *
@@ -33,9 +38,7 @@ export function popFirst(
 }
 
 /** Keys in their order, cut wherever the next one lies elsewhere. */
-export function runsOfOneNode<Key extends { readonly owner: number }>(
-  keys: readonly Key[],
-): Key[][] {
+function runsOfOneNode<Key extends { readonly owner: number }>(keys: readonly Key[]): Key[][] {
   const runs: Key[][] = [];
   for (const key of keys) {
     const run = runs.at(-1);

@@ -38,10 +38,42 @@ export function commandFor(
 
 /** The streams of each node, the node of the first stream first. */
 export function byNode(readings: readonly Reading[]): [node: number, readings: Reading[]][] {
-  const groups = new Map<number, Reading[]>();
+  return groupBy(readings, ({ owner }) => owner);
+}
+
+/** The readings of each stream, by the bytes of its name as text: it may be named more than once. */
+export function byStream(readings: readonly Reading[]): [name: string, readings: Reading[]][] {
+  return groupBy(readings, ({ key }) => Buffer.from(key).toString("latin1"));
+}
+
+/**
+ * Which of the readings of one stream a node has answered, if it has answered so many: nothing is
+ * behind an id unless it is behind every lower one. What a consumer already had comes always, and
+ * what is new to a group comes to who asks first.
+ */
+export function answered(readings: readonly Reading[], count: number): readonly Reading[] {
+  if (count === readings.length) return readings;
+  const byId = [...readings].sort((a, b) => Number(numberOf(a.id) - numberOf(b.id)));
+  const lowest = new Set(byId.slice(0, count));
+  return readings.filter((reading) => lowest.has(reading));
+}
+
+/** An id as one number; of `+`, which is what is last, below all; of `$` and `>` above all. */
+function numberOf(id: Argument): bigint {
+  if (String(id) === "+") return -1n;
+  const [, ms, sequence = "0"] = /^(\d+)(?:-(\d+))?$/.exec(String(id)) ?? [];
+  return ms === undefined ? 1n << 128n : (BigInt(ms) << 64n) + BigInt(sequence);
+}
+
+function groupBy<Name>(
+  readings: readonly Reading[],
+  nameOf: (reading: Reading) => Name,
+): [name: Name, readings: Reading[]][] {
+  const groups = new Map<Name, Reading[]>();
   for (const reading of readings) {
-    const group = groups.get(reading.owner);
-    if (group === undefined) groups.set(reading.owner, [reading]);
+    const name = nameOf(reading);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [reading]);
     else group.push(reading);
   }
   return [...groups];

@@ -1,6 +1,8 @@
 /** How the steps of an emulation reach their nodes. */
+import { ShardisError } from "../../errors.ts";
 import type { KeyListener } from "../../topology/key-tracker.ts";
 import type { Argument } from "../arguments.ts";
+import type { PlacedCommand } from "../placed.ts";
 
 /**
  * Sends commands to a node, one after another in one batch, and waits for all replies. A command
@@ -54,4 +56,27 @@ export function runScript(
   args: readonly Argument[] = [],
 ): Promise<unknown> {
   return sendOne(send, node, ["eval", script, keys.length, ...keys, ...args]);
+}
+
+/** Whether an error is a server's answer. */
+export function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/** Whether a command has certainly not run. */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof ShardisError && error.sent !== true;
+}
+
+/** An error of one step, as that of the command that the user knows. */
+export function inTermsOf({ command, args, given }: PlacedCommand, error: unknown): unknown {
+  if (error instanceof ShardisError && (error.command !== command || error.keys?.length === 0)) {
+    const { code, node, sent } = error;
+    const message = error.command === command ? error.message : `${command}: ${error.message}`;
+    return new ShardisError(code, message, { node, command, keys: given, sent, cause: error });
+  }
+  if (error instanceof Error && isReply(error)) {
+    Object.assign(error, { command: { name: command, args: [...args] } });
+  }
+  return error;
 }

@@ -7,26 +7,16 @@
  * the wrong types that the command shall refuse. A key that is written is never
  * copied: the command runs where it lies, and replaces it as it always does.
  */
-import { randomBytes } from "node:crypto";
-import { ShardisError } from "../../errors.ts";
 import type { Argument } from "../arguments.ts";
-import { OWN_PREFIX } from "../own-keys.ts";
 import type { PlacedCommand, PlacedKey } from "../placed.ts";
+import { COPY_LIFE, newCopyName, succeed } from "./copies.ts";
 import type { SendBatch } from "./send.ts";
-
-const COPY_PREFIX = `${OWN_PREFIX}copy:`;
-
-/** In milliseconds: what a crash left behind is gone after it. */
-const COPY_LIFE = 60_000;
 
 /** A command with keys on several nodes. */
 export interface Shipment extends PlacedCommand {
   /** The position among `keys` of the one that is written, if one is. */
   readonly written: number | undefined;
 }
-
-let copies = 0;
-const token = randomBytes(6).toString("hex");
 
 /**
  * Runs a command on one node with copies of the keys that lie on others.
@@ -46,7 +36,7 @@ export async function shipAndRun(
   const names = new Map<string, string>();
   const restores: (readonly [string, ...Argument[]])[] = [];
   for (const key of foreign) {
-    const name = `${COPY_PREFIX}${token}:${copies++}`;
+    const name = newCopyName();
     names.set(identity(key), name);
     const payload = payloads.get(key);
     // A key that does not exist has no copy; its stand-in does not exist either.
@@ -93,22 +83,6 @@ async function dump(
     }),
   );
   return payloads;
-}
-
-/** The replies to a step before the command, which does not run if any part of the step fails. */
-async function succeed(
-  { command, given }: Shipment,
-  step: Promise<PromiseSettledResult<unknown>[]>,
-): Promise<unknown[]> {
-  return (await step).map((result) => {
-    if (result.status === "fulfilled") return result.value;
-    const { reason } = result;
-    if (!(reason instanceof ShardisError)) throw reason;
-    const message = `${command} has not run: ${reason.message}`;
-    const { node } = reason;
-    const details = { node, command, keys: given, sent: false, cause: reason };
-    throw new ShardisError(reason.code, message, details);
-  });
 }
 
 function distinct(keys: readonly PlacedKey[]): PlacedKey[] {

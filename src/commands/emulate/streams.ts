@@ -7,7 +7,15 @@ import type { ReplyEncoding } from "../arguments.ts";
 import { failureOf } from "../merge.ts";
 import type { PlacedCommand } from "../placed.ts";
 import { checkGroups } from "./groups.ts";
-import { byNode, commandFor, type Reading, type ReadingList, takeApart } from "./readings.ts";
+import {
+  answered,
+  byNode,
+  byStream,
+  commandFor,
+  type Reading,
+  type ReadingList,
+  takeApart,
+} from "./readings.ts";
 import { type Attempt, type Nodes, type SendBatch, sendOne } from "./send.ts";
 
 /** Round trips until it has read once, for `explain`. */
@@ -106,10 +114,12 @@ function mergeAnswers(order: readonly Reading[], answers: readonly Answer[]): ob
     if (!Array.isArray(reply)) continue;
     // Of RESP3, and by a name that ioredis does not know, names and entries come in turn.
     isFlat ||= Buffer.isBuffer(reply[0]);
-    const streams = isFlat ? pairs(reply) : reply;
-    let next = 0;
-    for (const reading of readings) {
-      if (isOf(streams[next], reading)) found.set(reading, streams[next++]);
+    const streams: readonly unknown[] = isFlat ? pairs(reply) : reply;
+    for (const [name, same] of byStream(readings)) {
+      const own = streams.filter((stream) => nameOf(stream) === name);
+      for (const [index, reading] of answered(same, own.length).entries()) {
+        found.set(reading, own[index]);
+      }
     }
   }
   const streams = order.flatMap((reading) => (found.has(reading) ? [found.get(reading)] : []));
@@ -120,10 +130,10 @@ function pairs(flat: readonly unknown[]): unknown[] {
   return flat.flatMap((_, index) => (index % 2 === 0 ? [flat.slice(index, index + 2)] : []));
 }
 
-/** Whether an entry of a reply, `[name, entries]`, is of a stream. */
-function isOf(stream: unknown, { key }: Reading): boolean {
+/** The bytes of a stream's name, as text, in a reply: `[name, entries]`. */
+function nameOf(stream: unknown): string | undefined {
   const name: unknown = Array.isArray(stream) ? stream[0] : undefined;
-  return Buffer.isBuffer(name) && name.equals(Buffer.from(key));
+  return Buffer.isBuffer(name) ? name.toString("latin1") : undefined;
 }
 
 /** A reply with text for bytes, wherever they stand. */
