@@ -191,6 +191,10 @@ test("what is known to be one server under two names gets no commands", async (t
   for (const refused of [
     redis.set(left, "1"),
     redis.blpop(left, 1),
+    redis.blpop(left, other, 1),
+    redis.xread("BLOCK", 1, "STREAMS", left, other, "$", "$"),
+    redis.blmove(left, other, "LEFT", "LEFT", 1),
+    redis.msetnx(left, "1", other, "1"),
     redis.rename(left, right),
     redis.multi().set(right, "1").exec(),
     redis.by(right).flushall(),
