@@ -410,6 +410,29 @@ function fuzzNative(binding: string, seed: number, calls: number): void {
     const length = random(10);
     return Uint32Array.from({ length }, (_, index) => (index + 1) * random(9)).sort();
   });
+  const words = or(() => new Uint32Array(pick([0, 3, 6, 12, 12, 60])));
+  // Four arguments, which make two commands, or as many keys.
+  const packed = or(() => Buffer.from("getagetb"));
+  const packedEnds = or(() => Uint32Array.of(3, 4, 7, 8));
+  const widths = or(() => pick([Uint32Array.of(2, 2), Uint32Array.of(4), Uint32Array.of(3, 1)]));
+  const owners = or(() => Uint16Array.from({ length: pick([2, 2, 4]) }, () => random(3)));
+  const name = or(() => pick(["mget", "mset", ""]));
+  const replies = or(() =>
+    Buffer.from(
+      Array.from({ length: random(6) }, () =>
+        pick([
+          "+OK\r\n",
+          "$3\r\nfoo\r\n",
+          "*2\r\n",
+          ">1\r\n",
+          "$9\r\n",
+          ":1\r\n",
+          "_\r\n",
+          "%1\r\n+",
+        ]),
+      ).join(""),
+    ),
+  );
   const spec = () => ({
     scheme: or(() =>
       pick(["slots", "modulo", "redis-shard", "rediscluster", "twemproxy", "jedis", "codis"]),
@@ -448,11 +471,20 @@ function fuzzNative(binding: string, seed: number, calls: number): void {
     planTexts: [memory, ends, room, number, room],
     planPacked: [memory, ends, flag, room, number, room],
     planSeparated: [memory, number, flag, room, room],
+    encodeCommands: [packed, packedEnds, flag, flag, widths, words, words, room],
+    encodeKeys: [name, number, packed, packedEnds, flag, flag, words, words, room],
   };
   const functions: Record<string, (() => unknown)[]> = {
     countSeparated: [memory, number],
     group: [memory, nodeCount, room],
+    encodeCommandsFor: [owners, nodeCount, packed, packedEnds, widths, words, words, room],
+    encodeKeysFor: [owners, nodeCount, name, number, packed, packedEnds, words, words, room],
   };
+  const scans: Record<string, (() => unknown)[]> = {
+    scan: [replies, number, number, words, words],
+    skip: [replies, number, number, words],
+  };
+  let scanner = new native.ReplyScanner();
   let [returned, threw] = [0, 0];
   const call = (run: () => unknown) => {
     try {
@@ -466,6 +498,7 @@ function fuzzNative(binding: string, seed: number, calls: number): void {
     const target = pick<unknown>([...good, ...good, any()]);
     const [method, parameters] = pick(Object.entries(methods));
     const [name, others] = pick(Object.entries(functions));
+    const [scan, chunks] = pick(Object.entries(scans));
     const drop = random(20) === 0 ? 1 : 0;
     const make = (list: (() => unknown)[]) => list.slice(drop).map((parameter) => parameter());
     switch (random(8)) {
@@ -475,6 +508,13 @@ function fuzzNative(binding: string, seed: number, calls: number): void {
       case 1:
         call(() => native[name](...make(others)));
         break;
+      case 2: {
+        // One that has refused something refuses everything.
+        if (random(4) === 0) scanner = new native.ReplyScanner();
+        const scans = random(9) === 0 ? target : scanner;
+        call(() => native.ReplyScanner.prototype[scan].apply(scans, make(chunks)));
+        break;
+      }
       default: {
         const list = make(parameters);
         call(() => native.NativePlacement.prototype[method].apply(target, list));

@@ -10,8 +10,11 @@
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
     reason = "called from JavaScript only, whose side of it is documented in src/native.ts"
 )]
+
+pub mod resp;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -65,8 +68,8 @@ pub struct Explanation {
 /// A scheme over given nodes.
 #[napi]
 pub struct NativePlacement {
-    placement: Arc<Placement>,
-    nodes: usize,
+    pub(crate) placement: Arc<Placement>,
+    pub(crate) nodes: usize,
 }
 
 #[napi]

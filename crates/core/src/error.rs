@@ -1,4 +1,4 @@
-//! Every way in which placement can refuse what it was given.
+//! Every way in which something can be refused.
 
 use std::fmt;
 
@@ -20,6 +20,10 @@ pub enum Code {
     BadKey,
     /// Offsets that do not describe the bytes they came with.
     BadOffsets,
+    /// Bytes that are no replies of a Redis server.
+    Protocol,
+    /// A caller broke an agreement: buffers that are too small, or do not fit each other.
+    Internal,
 }
 
 impl Code {
@@ -30,6 +34,8 @@ impl Code {
             Self::BadPlacement => "BAD_PLACEMENT",
             Self::BadKey => "BAD_KEY",
             Self::BadOffsets => "BAD_OFFSETS",
+            Self::Protocol => "PROTOCOL",
+            Self::Internal => "INTERNAL",
         }
     }
 }
@@ -38,28 +44,32 @@ impl Code {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    pub(crate) fn placement(message: impl Into<String>) -> Self {
+    fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            code: Code::BadPlacement,
+            code,
             message: message.into(),
             key: None,
         }
+    }
+
+    pub(crate) fn placement(message: impl Into<String>) -> Self {
+        Self::new(Code::BadPlacement, message)
     }
 
     pub(crate) fn key(message: impl Into<String>) -> Self {
-        Self {
-            code: Code::BadKey,
-            message: message.into(),
-            key: None,
-        }
+        Self::new(Code::BadKey, message)
     }
 
     pub(crate) fn offsets(message: impl Into<String>) -> Self {
-        Self {
-            code: Code::BadOffsets,
-            message: message.into(),
-            key: None,
-        }
+        Self::new(Code::BadOffsets, message)
+    }
+
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self::new(Code::Protocol, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(Code::Internal, message)
     }
 
     /// The same error, with the position of the key that caused it.

@@ -16,6 +16,7 @@ pub mod place;
 mod placement;
 mod plan;
 mod read;
+pub mod resp;
 pub mod scheme;
 pub mod tag;
 

@@ -42,10 +42,20 @@ impl Placement {
         &self,
         kind: Kind,
         keys: &Keys<'a>,
+        emit: impl FnMut(&[&'a [u8]], &[Owner]),
+    ) -> Result<()> {
+        self.plan_slices(kind, keys.bytes(), keys.iter(), emit)
+    }
+
+    /// The same for keys that lie anywhere within `bytes`.
+    pub(crate) fn plan_slices<'a>(
+        &self,
+        kind: Kind,
+        bytes: &[u8],
+        mut keys: impl ExactSizeIterator<Item = &'a [u8]>,
         mut emit: impl FnMut(&[&'a [u8]], &[Owner]),
     ) -> Result<()> {
-        let reading = self.reading(kind, keys);
-        let mut keys = keys.iter();
+        let reading = self.reading(kind, bytes);
         let mut block: [&[u8]; BLOCK] = [&[]; BLOCK];
         let mut owners = [0; BLOCK];
         let mut planned = 0;
@@ -72,10 +82,10 @@ impl Placement {
         Ok(())
     }
 
-    /// What all these keys need, judged from all their bytes at once: most
+    /// What keys need, judged from all bytes that they lie within at once: most
     /// batches hold no brace at all.
-    fn reading(&self, kind: Kind, keys: &Keys<'_>) -> Reading {
-        let (recipe, bytes) = (self.recipe(), keys.bytes());
+    fn reading(&self, kind: Kind, bytes: &[u8]) -> Reading {
+        let recipe = self.recipe();
         if kind == Kind::Text && recipe.text == Encoding::Latin1 && !bytes.is_ascii() {
             return Reading::Encoded;
         }
