@@ -1,10 +1,5 @@
 /** The forms in which a node can be given, each against a real server. */
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { inspect, promisify } from "node:util";
+import { inspect } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { Redis } from "ioredis";
 import {
@@ -14,8 +9,7 @@ import {
   ShardisError,
 } from "../src/index.ts";
 import { startNodes } from "../src/testing/index.ts";
-
-const run = promisify(execFile);
+import { startSentinel, startTls } from "./helpers/servers.ts";
 
 // --- Where --------------------------------------------------------------------------------------
 
@@ -199,24 +193,9 @@ test("options of ioredis are for all nodes or for one, and those of one win", as
 });
 
 test("TLS, by rediss:// or the option tls", async (t) => {
-  const directory = await temporary(t);
-  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  try {
-    await run("openssl", [
-      ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
-      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
-    ]);
-  } catch (error) {
-    return t.pass(`skipped: no certificate without openssl (${error})`);
-  }
-  const port = await freePort();
-  const args = ["--tls-port", String(port), "--tls-cert-file", cert, "--tls-key-file", key];
-  const servers = await startNodes(1, {
-    args: [...args, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"],
-  }).catch((error: Error) => error);
-  if (servers instanceof Error) return t.pass(`skipped: a server without TLS (${servers.message})`);
-  t.teardown(() => servers.stop());
-  const ca = await readFile(cert);
+  const server = await startTls(t);
+  if (server instanceof Error) return t.pass(`skipped: no server with TLS (${server.message})`);
+  const { port, ca } = server;
   for (const [node, redisOptions] of [
     [{ name: "a", host: "localhost", port, tls: { ca } }, {}],
     [{ name: "a", host: "localhost", port }, { tls: { ca } }],
@@ -237,16 +216,7 @@ test("a node behind sentinels goes by its own name, and keeps its keys over a fa
   if (primary === undefined || replica === undefined || other === undefined) return t.fail();
   const follower = plain(t, replica.port);
   await follower.replicaof(primary.host, primary.port);
-  const directory = await temporary(t);
-  const config = join(directory, "sentinel.conf");
-  const lines = [
-    `sentinel monitor mymaster ${primary.host} ${primary.port} 1`,
-    "sentinel down-after-milliseconds mymaster 300",
-    "sentinel failover-timeout mymaster 3000",
-  ];
-  await writeFile(config, lines.join("\n"));
-  // A configuration is the first argument of a server, which startNodes does not let us give.
-  const sentinel = await startSentinel(t, config);
+  const sentinel = await startSentinel(t, primary);
   const redis = client(t, [
     { name: "a", sentinels: [{ host: "127.0.0.1", port: sentinel }], sentinelName: "mymaster" },
     {
@@ -430,34 +400,6 @@ function refused(
 async function connectionsOf(t: ExecutionContext, port: number): Promise<number> {
   const info = await plain(t, port).info("stats");
   return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
-}
-
-async function temporary(t: ExecutionContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "shardis-forms-"));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-/** A port below those that systems hand out, on which nobody listens. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const isFree = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1");
-      socket.once("connect", () => resolve(false)).once("error", () => resolve(true));
-      socket.once("connect", () => socket.destroy());
-    });
-    if (isFree) return port;
-  }
-}
-
-/** Starts a Sentinel, and answers its port once it answers. */
-async function startSentinel(t: ExecutionContext, config: string): Promise<number> {
-  const port = await freePort();
-  const process = execFile("redis-server", [config, "--sentinel", "--port", String(port)]);
-  t.teardown(() => process.kill("SIGKILL"));
-  await eventually(async () => (await plain(t, port).ping()) === "PONG");
-  return port;
 }
 
 /** Waits until something holds, for at most 20 seconds. */

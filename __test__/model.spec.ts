@@ -1,8 +1,9 @@
 /**
  * Long random sequences of commands, to shardis over several nodes and to one plain
- * Redis: every reply and all data agree. `MODEL_COMMANDS` takes another number of
- * commands, `MODEL_SEED` another seed, `MODEL_TALLY=1` lists what became of each command;
- * a failure prints a short sequence that fails.
+ * Redis: every reply and all data agree, with `autoBatch` and without. `MODEL_COMMANDS`
+ * takes another number of commands, `MODEL_SEED` another seed, `MODEL_AUTOBATCH=true` or
+ * `false` only that, `MODEL_TALLY=1` lists what became of each command; a failure prints a
+ * short sequence that fails.
  */
 import test, { type ExecutionContext } from "ava";
 import { startNodes, type TcpTestNode, type TestNodes } from "../src/testing/index.ts";
@@ -12,18 +13,21 @@ import { Draw } from "./helpers/model-draw.ts";
 import { type Failure, shrink } from "./helpers/model-shrink.ts";
 import { drawStep, type Step, writeStep } from "./helpers/model-steps.ts";
 
-const { MODEL_COMMANDS = "20000", MODEL_SEED = "1" } = process.env;
+const { MODEL_COMMANDS = "20000", MODEL_SEED = "1", MODEL_AUTOBATCH } = process.env;
 
-const CONFIGURATIONS = [
-  { count: 1, protocol: 3 },
-  { count: 1, protocol: 2 },
-  { count: 3, protocol: 3 },
-  { count: 3, protocol: 2 },
-  { count: 5, protocol: 3 },
-  { count: 5, protocol: 2 },
-] as const;
+const ALTERNATIVES = [true, false].filter((is) => `${is}` === (MODEL_AUTOBATCH ?? `${is}`));
 
-type Configuration = (typeof CONFIGURATIONS)[number];
+interface Configuration {
+  readonly count: 1 | 3 | 5;
+  readonly protocol: 2 | 3;
+  readonly autoBatch: boolean;
+  /** The same commands are drawn for the same. */
+  readonly seed: number;
+}
+
+const CONFIGURATIONS: readonly Configuration[] = ([1, 3, 5] as const)
+  .flatMap((count) => [{ count, protocol: 3 } as const, { count, protocol: 2 } as const])
+  .flatMap((common, seed) => ALTERNATIVES.map((autoBatch) => ({ ...common, autoBatch, seed })));
 
 /** Few nodes mean few ways to differ. */
 const SHARES = { 1: 0.05, 3: 0.25, 5: 0.2 } as const;
@@ -36,6 +40,8 @@ const SHRINK_LIMIT = 30_000;
 
 let servers: TestNodes<TcpTestNode>;
 const tallies = new Map<string, Tally>();
+/** The sizes of all batches. */
+const batches: number[] = [];
 
 test.before(async () => {
   servers = await startNodes(6);
@@ -46,25 +52,29 @@ test.after.always(async () => {
 });
 
 for (const [db, configuration] of CONFIGURATIONS.entries()) {
-  const { count, protocol } = configuration;
-  const title = `${count} ${count === 1 ? "node is" : "nodes are"} as one, with RESP${protocol}`;
-  test(title, async (t) => {
-    const commands = Math.ceil(Number(MODEL_COMMANDS) * SHARES[count]);
-    t.timeout(60_000 + 10 * commands);
+  const { count, protocol, autoBatch, seed } = configuration;
+  const nodes = count === 1 ? "node is" : "nodes are";
+  const manner = autoBatch ? "in batches" : "one by one";
+  test(`${count} ${nodes} as one, with RESP${protocol}, ${manner}`, async (t) => {
+    const share = SHARES[count] / ALTERNATIVES.length;
+    const commands = Math.ceil(Number(MODEL_COMMANDS) * share);
+    t.timeout(60_000 + 30 * commands);
     await using arena = new Arena({
       nodes: servers.nodes.slice(0, count),
       model: servers.node(5),
       db,
       protocol,
+      autoBatch,
     });
     await arena.reset();
-    const failure = await runSequence(arena, new Draw(Number(MODEL_SEED) * 100 + db), commands);
+    const failure = await runSequence(arena, new Draw(Number(MODEL_SEED) * 100 + seed), commands);
     if (failure !== undefined) {
       report(t, configuration, await shrink(arena, failure, SHRINK_LIMIT));
       return;
     }
     addUp(arena.tallies);
-    t.pass();
+    for (const size of arena.batches) batches.push(size);
+    t.is(arena.batches.length > 0, autoBatch);
   });
 }
 
@@ -74,6 +84,11 @@ test.after("every command has been tried, and has succeeded", (t) => {
   t.log(
     `MODEL_SEED=${MODEL_SEED}: ${total.compared} commands compared, of which ${total.errors} ` +
       `were errors; ${total.refused} refused`,
+  );
+  const large = batches.filter((size) => size > 1);
+  t.log(
+    `${sum(batches)} commands went in ${batches.length} batches, of which ${large.length} had ` +
+      `several: ${sum(large)} commands, at most ${Math.max(0, ...large)} in one`,
   );
   if (process.env.MODEL_TALLY) {
     for (const [command, { compared, errors, refused }] of [...tallies].sort()) {
@@ -86,7 +101,12 @@ test.after("every command has been tried, and has succeeded", (t) => {
     return compared === errors;
   });
   t.deepEqual(neverRan, []);
+  if (ALTERNATIVES.includes(true)) t.true(sum(large) > 1000);
 });
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
 
 const NOTHING: Tally = { compared: 0, errors: 0, refused: 0 };
 
@@ -124,12 +144,15 @@ async function runSequence(
   return undefined;
 }
 
-function report(t: ExecutionContext, { count, protocol }: Configuration, failure: Failure): void {
-  const { steps, message } = failure;
+function report(
+  t: ExecutionContext,
+  { count, protocol, autoBatch }: Configuration,
+  { steps, message }: Failure,
+): void {
   const nodes = servers.nodes.slice(0, count).map(({ name }) => name);
   t.log(
     `MODEL_SEED=${MODEL_SEED} MODEL_COMMANDS=${MODEL_COMMANDS}, nodes ${nodes.join(", ")}, ` +
-      `redisOptions: { protocol: ${protocol} }, ${steps.length} steps:\n\n` +
+      `autoBatch: ${autoBatch}, redisOptions: { protocol: ${protocol} }, ${steps.length} steps:\n\n` +
       `${steps.map(writeStep).join("\n")}\n\n${message}\n`,
   );
   t.fail(`shardis and one Redis disagree, with MODEL_SEED=${MODEL_SEED}`);

@@ -179,11 +179,10 @@ test("servers without PEXPIRETIME keep the expiry to the millisecond or two", as
   await redis.set(source, "one", "PXAT", later);
   await redis.set(destination, "two", "PXAT", later);
   t.is(await redis.rename(source, destination), "OK");
-  const [left, [seconds = 0, micros = 0] = []] = await Promise.all([
-    nodes[1].pttl(destination),
-    nodes[1].time(),
-  ]);
-  const at = left + Number(seconds) * 1000 + Number(micros) / 1000;
+  // In one transaction, so that nothing comes between the two.
+  const answers = await nodes[1].multi().pttl(destination).time().exec();
+  const [left, [seconds, micros] = []] = (answers ?? []).map(([, answer]) => [answer].flat());
+  const at = Number(left) + Number(seconds) * 1000 + Number(micros) / 1000;
   t.true(Math.abs(at - later) < 5, `${at - later} ms off`);
   t.is(await redis.exists(source), 0);
 });

@@ -4,9 +4,19 @@ import { Redis } from "ioredis";
 import { commandRow } from "../../src/commands/table.ts";
 import { ShardedRedis, ShardisError } from "../../src/index.ts";
 import type { TcpTestNode } from "../../src/testing/index.ts";
+import { isBlocking } from "../../src/topology/blocking.ts";
 import { agree, canonical, show } from "./model-compare.ts";
 import { compareData, type Item, type Name, readData } from "./model-data.ts";
-import { type Call, invoke, type Outcome, perform, type Step, writeCall } from "./model-steps.ts";
+import {
+  type Call,
+  invoke,
+  type Outcome,
+  perform,
+  performCall,
+  type Step,
+  writeCall,
+} from "./model-steps.ts";
+import { recordBatches } from "./sent-bytes.ts";
 
 export interface ArenaOptions {
   readonly nodes: readonly TcpTestNode[];
@@ -14,6 +24,7 @@ export interface ArenaOptions {
   /** The database that is used, of all servers. */
   readonly db: number;
   readonly protocol: 2 | 3;
+  readonly autoBatch: boolean;
 }
 
 /** How often something has become of a command. */
@@ -28,12 +39,15 @@ export class Arena implements AsyncDisposable {
   readonly redis: ShardedRedis;
   readonly model: Redis;
   readonly tallies = new Map<string, Tally>();
+  /** The size of every batch that has been sent. */
+  readonly batches: readonly number[];
   readonly #nodes: readonly (readonly [name: string, client: Redis])[];
   readonly #modelData: Redis;
 
-  constructor({ nodes, model, db, protocol }: ArenaOptions) {
+  constructor({ nodes, model, db, protocol, autoBatch }: ArenaOptions) {
     const places = nodes.map(({ name, host, port }) => ({ name, host, port, db }));
-    this.redis = new ShardedRedis(places, { redisOptions: { protocol } });
+    this.redis = new ShardedRedis(places, { autoBatch, redisOptions: { protocol } });
+    this.batches = recordBatches(this.redis.nodes());
     this.model = new Redis({ host: model.host, port: model.port, db, protocol });
     // What is checked goes another way than what is tested.
     const reader = (host: string, port: number) => new Redis({ host, port, db, protocol: 2 });
@@ -64,7 +78,9 @@ export class Arena implements AsyncDisposable {
   async run(step: Step): Promise<string | undefined> {
     switch (step.kind) {
       case "call":
-        return this.#runCall(step);
+        return this.#runCalls(step);
+      case "tick":
+        return this.#runTick(step);
       case "pipeline":
         return this.#runPipeline(step);
       case "transaction":
@@ -115,13 +131,51 @@ export class Arena implements AsyncDisposable {
     return faults.length === 0 ? undefined : `the data differ:\n  ${faults.join("\n  ")}`;
   }
 
-  async #runCall(step: Step): Promise<string | undefined> {
-    const [call] = step.calls;
-    if (call === undefined) return undefined;
+  async #runCalls({ calls }: Step): Promise<string | undefined> {
+    for (const call of calls) {
+      const fault = await this.#runCall(call);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  /** Of calls that follow each other, those that are one step are not waited for. */
+  async #runTick({ calls }: Step): Promise<string | undefined> {
+    let together: Call[] = [];
+    for (const call of calls) {
+      if (this.#isOneStep(call)) {
+        together.push(call);
+        continue;
+      }
+      const fault = (await this.#runTogether(together)) ?? (await this.#runCall(call));
+      if (fault !== undefined) return fault;
+      together = [];
+    }
+    return this.#runTogether(together);
+  }
+
+  /**
+   * Does calls to both clients in one tick. Those of each node run in their order, and
+   * those of several nodes have no key in common: so replies are as if all were in order.
+   */
+  async #runTogether(calls: readonly Call[]): Promise<string | undefined> {
+    const [ours, theirs] = await Promise.all([
+      Promise.all(calls.map((call) => performCall(this.redis, call))),
+      Promise.all(calls.map((call) => performCall(this.model, call))),
+    ]);
+    const faults = calls.map((call, index) => {
+      const wanted = theirs[index] ?? { reply: undefined };
+      this.#countOutcome(call, wanted);
+      return compareOutcomes(call, ours[index] ?? { reply: undefined }, wanted);
+    });
+    return faults.find((fault) => fault !== undefined);
+  }
+
+  async #runCall(call: Call): Promise<string | undefined> {
     const refusal = this.#refusal(call);
     if (refusal !== undefined) {
       this.#count(call, "refused");
-      const outcome = await perform(this.redis, step);
+      const outcome = await performCall(this.redis, call);
       return checkRefusal(call, refusal, outcome) ?? (await this.checkData());
     }
     if (call.command === "scan") {
@@ -130,14 +184,15 @@ export class Arena implements AsyncDisposable {
       return compareOutcomes(call, { reply: ours }, { reply: theirs });
     }
     const [ours, theirs] = await Promise.all([
-      perform(this.redis, step),
-      perform(this.model, step),
+      performCall(this.redis, call),
+      performCall(this.model, call),
     ]);
     this.#countOutcome(call, theirs);
     if (call.command === "dbsize" && compareOutcomes(call, ours, theirs) !== undefined) {
       // It counts keys of shardis' own too, for the moment until they are dropped.
       return (
-        (await this.checkData()) ?? compareOutcomes(call, await perform(this.redis, step), theirs)
+        (await this.checkData()) ??
+        compareOutcomes(call, await performCall(this.redis, call), theirs)
       );
     }
     if (call.command === "randomkey") return this.#checkRandomKey(call, ours, theirs);
@@ -197,6 +252,13 @@ export class Arena implements AsyncDisposable {
     return faults.find((fault) => fault !== undefined);
   }
 
+  /** Whether a command is sent at once, to each node at most one, and none of them waits. */
+  #isOneStep(call: Call): boolean {
+    if (this.#refusal(call) !== undefined || isBlocking(call.command)) return false;
+    const { strategy } = this.redis.explain(call.command, call.args);
+    return ONE_STEP.has(strategy);
+  }
+
   #isOnOneNode({ calls }: Step): boolean {
     const nodes = new Set<string>();
     for (const call of calls) {
@@ -242,6 +304,8 @@ export class Arena implements AsyncDisposable {
     this.tallies.set(command, tally);
   }
 }
+
+const ONE_STEP: ReadonlySet<string> = new Set(["node", "split", "any"]);
 
 /** What the names of shardis' own keys begin with. */
 const OWN = "shardis:";

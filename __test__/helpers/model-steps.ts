@@ -15,21 +15,24 @@ export interface Call {
 }
 
 export interface Step {
-  readonly kind: "call" | "pipeline" | "transaction";
+  /** `tick`: calls of which none waits for the one before it. */
+  readonly kind: "call" | "tick" | "pipeline" | "transaction";
   readonly calls: readonly Call[];
 }
 
 export function drawStep(draw: Draw): Step {
   const kind = draw.weighted([
     { kind: "call", weight: 90 },
+    { kind: "tick", weight: 15 },
     { kind: "pipeline", weight: 5 },
     { kind: "transaction", weight: 3 },
   ] as const).kind;
   if (kind === "call") {
     return { kind, calls: [draw.tagged(draw.chance(0.15), () => drawCall(draw))] };
   }
-  const isTagged = kind === "transaction" && draw.chance(0.9);
-  const calls = draw.tagged(isTagged, () => draw.times(1, 8, () => drawTogether(draw)));
+  const isTagged = draw.chance(kind === "transaction" ? 0.9 : kind === "tick" ? 0.3 : 0);
+  const most = kind === "tick" ? 16 : 8;
+  const calls = draw.tagged(isTagged, () => draw.times(1, most, () => drawTogether(draw)));
   return { kind, calls };
 }
 
@@ -59,13 +62,18 @@ function drawCall(draw: Draw): Call {
 /** What a call came to: a reply, or an error. */
 export type Outcome = { readonly reply: unknown } | { readonly error: unknown };
 
-/** Does what is one promise to a client: a call, a pipeline or a transaction. */
+/** Does a call to a client. */
+export async function performCall(client: object, call: Call): Promise<Outcome> {
+  try {
+    return { reply: await invoke(client, call) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Does a pipeline or a transaction to a client, which is one promise. */
 export async function perform(client: object, { kind, calls }: Step): Promise<Outcome> {
   try {
-    if (kind === "call") {
-      const [call] = calls;
-      return { reply: call === undefined ? undefined : await invoke(client, call) };
-    }
     const chain = invokeMethod(client, kind === "pipeline" ? "pipeline" : "multi", []);
     if (typeof chain !== "object" || chain === null) throw new TypeError("that is no pipeline");
     for (const call of calls) invoke(chain, call);
@@ -89,6 +97,9 @@ function invokeMethod(client: object, name: string, args: readonly unknown[]): u
 export function writeStep({ kind, calls }: Step): string {
   const written = calls.map(writeCall);
   if (kind === "call") return `await redis.${written.join("")};`;
+  if (kind === "tick") {
+    return `await Promise.allSettled([${written.map((call) => `redis.${call}`).join(", ")}]);`;
+  }
   const start = kind === "pipeline" ? "pipeline" : "multi";
   return `await redis.${[`${start}()`, ...written, "exec()"].join(".")};`;
 }

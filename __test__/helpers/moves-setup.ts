@@ -44,12 +44,16 @@ export async function openPair(
 /** What carries commands out for a client, by itself; it is closed when the test has ended. */
 export function openDispatcher(t: ExecutionContext, urls: readonly string[]): Dispatcher {
   const read = urls.map((url) => readNode(url));
-  const limits = { commandTimeout: 5000, maxQueuedCommands: 10_000 };
+  const limits = { commandTimeout: 5000, maxQueuedCommands: 10_000, autoBatch: true };
   const nodes = read.map((node) => new Node(node, {}, limits));
   t.teardown(() => {
     for (const node of nodes) node.disconnect();
   });
-  return new Dispatcher(nodes, { placement: new Placement(read), prefix: undefined });
+  return new Dispatcher(
+    nodes,
+    { placement: new Placement(read), prefix: undefined },
+    { autoBatch: true },
+  );
 }
 
 /** Keys of our own on a server that do not soon expire by themselves. */

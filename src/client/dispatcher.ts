@@ -13,8 +13,11 @@ import { Sorting } from "../commands/emulate/sort.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
 import { untilFound } from "../commands/emulate/wait.ts";
 import { LearnedCommands } from "../commands/learn.ts";
-import { mergeSettled } from "../commands/merge.ts";
+import { mergePieces, mergeReplies, mergeSettled } from "../commands/merge.ts";
 import { isOwnKey } from "../commands/own-keys.ts";
+import { checkKeys, forEachPiece, isLarge, pieces } from "../commands/pieces.ts";
+import type { Part } from "../commands/placed.ts";
+import type { Shape } from "../commands/policies.ts";
 import {
   type MovedRequest,
   type PartedRequest,
@@ -29,6 +32,8 @@ import { ShardisError } from "../errors.ts";
 import { waitOf } from "../topology/blocking.ts";
 import type { Sendable, Sender } from "../topology/connection.ts";
 import type { Node } from "../topology/node.ts";
+import { isEncoded, sendEncoded } from "./batched-part.ts";
+import { Batcher } from "./batcher.ts";
 
 /** How often RANDOMKEY is asked again for a key that is not our own. */
 const MOST_DRAWS = 16;
@@ -44,11 +49,17 @@ export interface MadeRequest {
   readonly parts: readonly MadePart[];
 }
 
+function withoutReply(result: PromiseSettledResult<unknown>): PromiseSettledResult<unknown> {
+  return result.status === "fulfilled" ? { status: "fulfilled", value: undefined } : result;
+}
+
 const STEPS = { probe: popFirst, streams: readStreams, "all or none": setAllOrNone };
 
 /** What carries the commands of views and pipelines out. */
 export interface Carrier {
   readonly territory: Territory;
+  /** Sends many commands together, if that is wanted, and possible where they go. */
+  readonly batcher?: Batcher | undefined;
   run(name: string, args: readonly Argument[], encoding: ReplyEncoding): Promise<unknown>;
   /**
    * A command made ready to be sent, for those who send it themselves; undefined
@@ -75,20 +86,32 @@ export interface Home extends Carrier {
   nodeAt(index: number): Node;
 }
 
+export interface DispatcherOptions {
+  /** Whether what is sent in one tick is sent together. */
+  readonly autoBatch?: boolean;
+  /** Whether commands are split by node; they are, if left out. */
+  readonly splits?: boolean;
+  /** What each command must pass; what a view asks instead is no less. */
+  readonly check?: Check;
+}
+
 export class Dispatcher implements Home {
   readonly nodes: readonly Node[];
   readonly territory: Territory;
+  readonly batcher: Batcher | undefined;
   readonly #check: Check;
+  readonly #splits: boolean;
   readonly #learned = new LearnedCommands((args) => this.#askAnyone(args));
   readonly #reach: Nodes;
   readonly #mover: Mover;
   readonly #lines = new Lines();
 
-  /** @param check what each command must pass; what a view asks instead is no less */
-  constructor(nodes: readonly Node[], territory: Territory, check: Check = NO_CHECK) {
+  constructor(nodes: readonly Node[], territory: Territory, options: DispatcherOptions) {
     this.nodes = nodes;
     this.territory = territory;
-    this.#check = check;
+    this.#check = options.check ?? NO_CHECK;
+    this.#splits = options.splits ?? true;
+    this.batcher = options.autoBatch ? this.#makeBatcher() : undefined;
     this.#reach = {
       names: territory.placement.nodes,
       send: this.#sendBatch,
@@ -113,6 +136,10 @@ export class Dispatcher implements Home {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
     if (row?.policy.kind === "special") return this.runSpecial(row.policy.name, args, encoding);
+    const isUnchecked = check === this.#check && this.#splits;
+    if (row?.policy.kind === "split" && isUnchecked && isLarge(row.policy.shape, args)) {
+      return this.#runInPieces(row, row.policy.shape, name, args, encoding);
+    }
     const request =
       row === undefined
         ? await this.#takeUnknown(command, args, check)
@@ -142,13 +169,8 @@ export class Dispatcher implements Home {
   /** Carries out what has been taken apart. */
   async carryOut(request: Request, name: string, encoding: ReplyEncoding): Promise<unknown> {
     switch (request.kind) {
-      case "parts": {
-        const { parts } = this.make(request, name, encoding);
-        const replies = parts.map(async ({ node, command, keys }) =>
-          this.nodeAt(node).send(command, keys),
-        );
-        return this.replyTo(request, replies);
-      }
+      case "parts":
+        return this.replyTo(request, this.#sendParts(request, name, encoding));
       case "ship":
         // By the name as it was given: ioredis shapes replies by it.
         return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
@@ -189,6 +211,41 @@ export class Dispatcher implements Home {
     // It has the journal of moves.
     if (request.name === "all or none") this.#mover.recoverNowAndThen();
     return STEPS[request.name]({ ...request.placed, command: name }, this.#reach, encoding);
+  }
+
+  /** Others may be served between pieces: a large command is not atomic on a node either. */
+  async #runInPieces(
+    row: CommandRow,
+    shape: Shape,
+    name: string,
+    args: readonly Argument[],
+    encoding: ReplyEncoding,
+  ): Promise<unknown> {
+    await checkKeys(shape, args);
+    const { nodes } = this.territory.placement;
+    const merged: unknown[] = [];
+    const parts: Part[] = [];
+    const settled: PromiseSettledResult<unknown>[] = [];
+    let whole: PartedRequest | undefined;
+    await forEachPiece(pieces(shape, args), async ({ args, index }) => {
+      const request = takeApart(this.territory, row, name.toLowerCase(), args);
+      if (request.kind !== "parts") return;
+      whole ??= { ...request, parts };
+      const results = await Promise.allSettled(this.#sendParts(request, name, encoding));
+      merged[index] = mergeReplies(request, results, nodes);
+      parts.push(...request.parts);
+      // The replies have been merged: only what failed is still to be looked at.
+      settled.push(...results.map(withoutReply));
+    });
+    return whole && mergePieces(merged, whole, settled, nodes);
+  }
+
+  #sendParts(request: PartedRequest, name: string, encoding: ReplyEncoding): Promise<unknown>[] {
+    if (request.parts.every(isEncoded)) {
+      return request.parts.map((part) => sendEncoded(this.nodeAt(part.node), part, name, encoding));
+    }
+    const { parts } = this.make(request, name, encoding);
+    return parts.map(async ({ node, command, keys }) => this.nodeAt(node).send(command, keys));
   }
 
   prepare(
@@ -253,6 +310,14 @@ export class Dispatcher implements Home {
    */
   recover(lease?: number): Promise<Recovery> {
     return this.#mover.recover(lease);
+  }
+
+  #makeBatcher(): Batcher {
+    const batcher = new Batcher(this.nodes, this.territory, ({ name, given, encoding }) =>
+      this.run(name, given, encoding),
+    );
+    for (const node of this.nodes) node.beforeSending = () => batcher.flush();
+    return batcher;
   }
 
   nodeAt(index: number): Node {

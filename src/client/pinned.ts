@@ -15,6 +15,8 @@ import type { Home, MadePart, MadeRequest } from "./dispatcher.ts";
 /** Carries commands out on one node. Keys get their prefix, and are not placed. */
 export class PinnedCarrier implements Home {
   readonly territory: Territory;
+  // Its commands are not placed, as those of a batch are.
+  readonly batcher = undefined;
   readonly #node: Node;
 
   constructor(node: Node, territory: Territory) {

@@ -3,25 +3,15 @@
  * node, and answered in the order of the calls.
  */
 import type { ChainableCommander } from "ioredis";
-import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
 import { ShardisError } from "../errors.ts";
 import { isBlocking } from "../topology/blocking.ts";
+import type { Batched } from "./batcher.ts";
 import type { Carrier, MadePart, MadeRequest } from "./dispatcher.ts";
-import { attachCommands, type Callback, type Run, withCallback } from "./methods.ts";
-
-/** What a command of a pipeline came to, as in ioredis. */
-export type PipelineResult = [error: Error | null, result: unknown];
-
-/** A command of a pipeline. */
-export interface Entry {
-  readonly name: string;
-  readonly args: Argument[];
-  readonly encoding: ReplyEncoding;
-  readonly callback: Callback | undefined;
-}
+import { attachCommands, type Run, withCallback } from "./methods.ts";
+import { type Entry, type PipelineResult, Results } from "./results.ts";
 
 /** A command that is sent together with those before and after it. */
-interface Batched {
+interface Parted {
   readonly made: MadeRequest;
   readonly settle: (reply: Promise<unknown>) => void;
 }
@@ -80,24 +70,35 @@ export class ShardedPipeline {
   }
 
   protected async carryOut(): Promise<PipelineResult[] | null> {
-    const results: Promise<PipelineResult>[] = [];
-    let batch: Batched[] = [];
-    for (const entry of this.entries) {
+    const results = new Results([...this.entries]);
+    // Commands that go together, of one kind: those with one key are placed and encoded at once.
+    let keyed: Batched[] = [];
+    let parted: Parted[] = [];
+    const send = () => {
+      if (keyed.length > 0) this.carrier.batcher?.send(keyed);
+      this.#sendParts(parted);
+      keyed = [];
+      parted = [];
+    };
+    for (const [index, entry] of this.entries.entries()) {
+      const args = this.carrier.batcher?.toWirables(entry.name, entry.args);
+      if (args !== undefined) {
+        if (parted.length > 0) send();
+        keyed.push(results.batched(index, entry, args));
+        continue;
+      }
       const prepared = this.#prepare(entry);
       if ("made" in prepared) {
-        const reply = new Promise((settle) => batch.push({ made: prepared.made, settle }));
-        results.push(outcome(entry, reply));
+        if (keyed.length > 0) send();
+        parted.push({ made: prepared.made, settle: (reply) => results.follow(index, reply) });
         continue;
       }
       // What takes several steps must see what came before, and be seen by what comes after.
-      this.#send(batch);
-      batch = [];
-      const result = outcome(entry, prepared.alone());
-      results.push(result);
-      await result;
+      send();
+      await results.follow(index, prepared.alone());
     }
-    this.#send(batch);
-    return Promise.all(results);
+    send();
+    return results.all;
   }
 
   #prepare({ name, args, encoding }: Entry): { made: MadeRequest } | { alone(): Promise<unknown> } {
@@ -114,7 +115,7 @@ export class ShardedPipeline {
   }
 
   /** Sends the parts of all commands, those of each node together. */
-  #send(batch: readonly Batched[]): void {
+  #sendParts(batch: readonly Parted[]): void {
     const byNode = new Map<number, MadePart[]>();
     for (const part of batch.flatMap(({ made }) => made.parts)) {
       const parts = byNode.get(part.node);
@@ -138,15 +139,3 @@ export class ShardedPipeline {
 export interface ShardedPipeline extends ChainableCommander {}
 
 attachCommands(ShardedPipeline.prototype, ShardedPipeline.enqueue);
-
-/** What became of a command, which nobody need catch. */
-function outcome({ callback }: Entry, promise: Promise<unknown>): Promise<PipelineResult> {
-  withCallback(promise, callback);
-  return promise.then(
-    (result): PipelineResult => [null, result],
-    (error): PipelineResult => [
-      error instanceof Error ? error : new Error(String(error)),
-      undefined,
-    ],
-  );
-}

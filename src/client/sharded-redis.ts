@@ -83,8 +83,11 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
     this.#nodes = read.map((node) => new Node(node, common, limits));
     this.#lifecycle = new Lifecycle(this.#nodes, this);
     const territory = { placement: this.placement, prefix: keyPrefix };
-    const check = checkCrossNode(crossNode, `the option crossNode: "${crossNode}"`);
-    this.#dispatcher = new Dispatcher(this.#nodes, territory, check);
+    this.#dispatcher = new Dispatcher(this.#nodes, territory, {
+      autoBatch: limits.autoBatch,
+      splits: crossNode !== "refuse",
+      check: checkCrossNode(crossNode, `the option crossNode: "${crossNode}"`),
+    });
     this.#subscriptions = new Subscriptions(this.#nodes, territory, this);
     this.each = new this.#classes.EachView(this.#nodes, keyPrefix);
     this.strict = this.#checkedView(checkCrossNode("refuse", "redis.strict"));
@@ -118,6 +121,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
 
   /** Closes all connections once the replies that are due have come. */
   async quit(): Promise<"OK"> {
+    this.#dispatcher.batcher?.flush();
     this.#subscriptions.close();
     await Promise.allSettled(this.#nodes.map((node) => node.quit()));
     return "OK";
@@ -141,11 +145,13 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   /**
-   * The ioredis client of a node.
+   * The ioredis client of a node. What it is given in this tick comes after what
+   * this client has been given before.
    *
    * @throws ShardisError `BAD_ARGUMENT` if there is none of that name
    */
   node(name: string): Redis {
+    this.#dispatcher.batcher?.flush();
     const node = this.#nodes.find((node) => node.name === name);
     if (node !== undefined) return node.client;
     const names = this.#nodes.map((node) => node.name).join(", ");
@@ -157,6 +163,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
 
   /** The ioredis clients of all nodes, in the order of the nodes. */
   nodes(): Redis[] {
+    this.#dispatcher.batcher?.flush();
     return this.#nodes.map((node) => node.client);
   }
 
@@ -336,6 +343,8 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
 
   /** @internal */
   [EXECUTE](name: string, args: Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const batched = this.#dispatcher.batcher?.add(name, args, encoding);
+    if (batched !== undefined) return batched;
     const command = name.toLowerCase();
     if (commandRow(command, args)?.policy.kind === "subscribe") {
       return this.#subscriptions.run(command, args);

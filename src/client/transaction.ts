@@ -1,7 +1,8 @@
 /** Transactions: commands that all run on one node, with nothing between them. */
 import { checkTogether, onlyPart } from "./held.ts";
 import { withCallback } from "./methods.ts";
-import { type PipelineResult, ShardedPipeline } from "./pipeline.ts";
+import { ShardedPipeline } from "./pipeline.ts";
+import type { PipelineResult } from "./results.ts";
 
 /**
  * A transaction. It belongs to the node of its first key, and is held to it

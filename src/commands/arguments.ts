@@ -59,6 +59,18 @@ export function toCommand(name: string, args: Argument[], encoding: ReplyEncodin
   });
 }
 
+/**
+ * An argument as it goes on the wire, in ioredis' way; undefined for what only
+ * ioredis knows to write.
+ */
+export function toWirable(argument: unknown): string | Buffer | undefined {
+  if (typeof argument === "string" || Buffer.isBuffer(argument)) return argument;
+  if (typeof argument !== "number") return undefined;
+  // All digits of large ones, and no exponent.
+  const isLarge = Number.isInteger(argument) && !Number.isSafeInteger(argument);
+  return isLarge ? BigInt(argument).toString() : String(argument);
+}
+
 /** Values may also be in an object or a Map, as HSET takes them. */
 function isSendable(argument: unknown): boolean {
   if (typeof argument !== "object" || argument === null) return isValue(argument);

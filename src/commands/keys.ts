@@ -1,15 +1,13 @@
 /** Where in the arguments of a command its keys stand. */
-import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
 import { ShardisError } from "../errors.ts";
+import { FACTS } from "./facts.ts";
+import { keyIndexes } from "./metadata.ts";
 import { readSortOptions } from "./sort-options.ts";
 
 const FIRST: readonly number[] = [0];
 
 /** Commands whose patterns the metadata takes for keys, as they get the prefix too. */
 const SORT_COMMANDS: ReadonlySet<string> = new Set(["sort", "sort_ro"]);
-
-/** Whether the first argument of a command is its one key, whatever the others are. */
-const keyIsFirst = new Map<string, boolean>();
 
 /**
  * The positions of the keys of a command; none for a command without keys.
@@ -32,25 +30,12 @@ export function keyPositionsOnNode(command: string, args: readonly unknown[]): r
 
 /** Whether the metadata know a command, and so its keys. */
 export function isKnown(command: string): boolean {
-  return exists(command);
+  return FACTS.has(command);
 }
 
 function positionsInMetadata(command: string, args: readonly unknown[]): readonly number[] {
-  let first = keyIsFirst.get(command);
-  if (first === undefined) {
-    first = probe(command);
-    keyIsFirst.set(command, first);
-  }
-  if (first) return FIRST;
-  if (command === "migrate") return migrateKeys(args);
-  return getKeyIndexes(
-    command,
-    args.map((argument) => option(argument, args.length)),
-  );
-}
-
-function probe(command: string): boolean {
-  if (!isKnown(command)) {
+  const facts = FACTS.get(command);
+  if (facts === undefined) {
     throw new ShardisError(
       "UNSUPPORTED",
       `${command} is not among the commands whose keys shardis knows: send it to one node with ` +
@@ -58,9 +43,12 @@ function probe(command: string): boolean {
       { command },
     );
   }
-  if (hasFlag(command, "movablekeys")) return false;
-  const positions = getKeyIndexes(command, ["1", "2", "3", "4", "5", "6"]);
-  return positions.length === 1 && positions[0] === 0;
+  if (facts[1] === "first") return FIRST;
+  if (command === "migrate") return migrateKeys(args);
+  return keyIndexes(
+    command,
+    args.map((argument) => option(argument, args.length)),
+  );
 }
 
 /** No option is longer, and no number that a server would read. */

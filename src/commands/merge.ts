@@ -13,7 +13,8 @@ type Combine = (replies: Replies, parts: readonly Part[], names: readonly string
 
 const MERGES: Readonly<Record<Merge, Combine>> = {
   each: (replies, parts) => {
-    const values: unknown[] = new Array(parts.reduce((sum, part) => sum + part.keys.length, 0));
+    const count = parts.reduce((sum, { positions }) => sum + (positions?.length ?? 0), 0);
+    const values: unknown[] = new Array(count);
     for (const [index, { positions = [] }] of parts.entries()) {
       const reply = replies[index];
       let at = 0;
@@ -23,7 +24,10 @@ const MERGES: Readonly<Record<Merge, Combine>> = {
     }
     return values;
   },
-  sum: (replies) => replies.reduce((sum: number, reply) => sum + Number(reply ?? 0), 0),
+  sum: (replies) => {
+    const sum = replies.reduce((sum: number, reply) => sum + Number(reply ?? 0), 0);
+    return asTold(sum, replies);
+  },
   least: (replies) => placeByPlace(replies, Math.min),
   same: (replies) => arrived(replies)[0],
   some: (replies) => arrived(replies)[0],
@@ -37,10 +41,16 @@ function placeByPlace(replies: Replies, combine: (...numbers: number[]) => numbe
   const there = arrived(replies);
   const [first] = there;
   if (first === undefined) return undefined;
-  if (!Array.isArray(first)) return combine(...there.map(Number));
-  return first.map((_, place) =>
-    combine(...there.map((reply) => Number(Array.isArray(reply) ? reply[place] : reply))),
-  );
+  if (!Array.isArray(first)) return asTold(combine(...there.map(Number)), there);
+  return first.map((_, place) => {
+    const numbers = there.map((reply) => (Array.isArray(reply) ? reply[place] : reply));
+    return asTold(combine(...numbers.map(Number)), numbers);
+  });
+}
+
+/** A number as those are that it was made of: with `stringNumbers` ioredis gives them as text. */
+function asTold(number: number, replies: Replies): number | string {
+  return replies.some((reply) => typeof reply === "string") ? String(number) : number;
 }
 
 /** Texts one after another, each below the name of its node. */
@@ -68,30 +78,76 @@ function arrived(replies: Replies): unknown[] {
  *   part, or all servers answered the same one
  */
 export function mergeSettled(
-  { command, parts, merge }: PartedRequest,
+  request: PartedRequest,
   settled: readonly PromiseSettledResult<unknown>[],
   names: readonly string[],
 ): unknown {
   const refusal = commonRefusal(settled);
   if (refusal !== undefined) throw refusal;
+  const merged = mergeReplies(request, settled, names);
+  checkFailures(request, settled, names, merged);
+  return merged;
+}
+
+/** What did arrive, made one. */
+export function mergeReplies(
+  { parts, merge }: PartedRequest,
+  settled: readonly PromiseSettledResult<unknown>[],
+  names: readonly string[],
+): unknown {
   const replies = settled.map((result) =>
     result.status === "fulfilled" ? result.value : undefined,
   );
-  if (merge === undefined) return replies[0];
-  const merged = MERGES[merge](replies, parts, names);
+  return merge === undefined ? replies[0] : MERGES[merge](replies, parts, names);
+}
+
+/**
+ * @param merged what did arrive
+ * @throws PartialFailureError if a part failed, and its reply is missed
+ */
+function checkFailures(
+  { command, parts, merge }: PartedRequest,
+  settled: readonly PromiseSettledResult<unknown>[],
+  names: readonly string[],
+  merged: unknown,
+): void {
+  const failed = settled.filter(({ status }) => status === "rejected").length;
+  const isEnough = merge === "some" && failed < parts.length;
+  if (failed === 0 || isEnough) return;
   const failures = new Map<string, NodeFailure>();
   const applied: unknown[] = [];
   for (const [index, { node, keys }] of parts.entries()) {
     const result = settled[index];
     if (result?.status === "rejected") {
-      failures.set(names[node] ?? "", failureOf(result.reason, keys));
+      const name = names[node] ?? "";
+      failures.set(name, joinFailures(failures.get(name), failureOf(result.reason, keys)));
     } else {
       for (const key of keys) applied.push(key);
     }
   }
-  const isEnough = merge === "some" && failures.size < parts.length;
-  if (failures.size === 0 || isEnough) return merged;
   throw new PartialFailureError(command, merged, failures, applied);
+}
+
+/**
+ * The one reply to a command that was cut into pieces.
+ *
+ * @param merged the replies of each piece, made one
+ * @param whole all parts of all pieces
+ */
+export function mergePieces(
+  merged: readonly unknown[],
+  whole: PartedRequest,
+  settled: readonly PromiseSettledResult<unknown>[],
+  names: readonly string[],
+): unknown {
+  const refusal = commonRefusal(settled);
+  if (refusal !== undefined) throw refusal;
+  const { merge } = whole;
+  const isList = merge === undefined || merge === "each";
+  const none: unknown[] = [];
+  const results = isList ? none.concat(...merged) : MERGES[merge](merged, [], names);
+  checkFailures(whole, settled, names, results);
+  return results;
 }
 
 /** What the only part failed of; or what all servers answered alike, as to a wrong argument. */
@@ -107,6 +163,17 @@ function commonRefusal(settled: readonly PromiseSettledResult<unknown>[]): unkno
       other.reason.message === reason.message,
   );
   return isCommon ? reason : undefined;
+}
+
+/** What became of two parts of a command on one node. */
+function joinFailures(first: NodeFailure | undefined, second: NodeFailure): NodeFailure {
+  if (first === undefined) return second;
+  const isUnknown = first.outcome === "unknown" || second.outcome === "unknown";
+  return {
+    error: first.error,
+    keys: [...first.keys, ...second.keys],
+    outcome: isUnknown ? "unknown" : "not applied",
+  };
 }
 
 function isReplyError(error: unknown): error is Error {

@@ -1,10 +1,12 @@
 /** Commands over several nodes, cut into one command a node. */
 import { ShardisError } from "../errors.ts";
 import { checkKey } from "../keys.ts";
+import { encodeKeys, type Wirable } from "../lane/encode.ts";
 import type { Placement } from "../placement/placement.ts";
-import { type Argument, toArgument, withPairs, withPrefix } from "./arguments.ts";
+import { type Argument, toArgument, toWirable, withPairs, withPrefix } from "./arguments.ts";
 import type { Part } from "./placed.ts";
 import type { Shape } from "./policies.ts";
+import { isBatchable } from "./table.ts";
 
 /**
  * Cuts a command into one for each node that owns any of its keys.
@@ -20,29 +22,123 @@ export function split(
   command: string,
   given: readonly Argument[],
 ): Part[] {
-  const { width, isCounted } = shape;
   const args = withPairs(command, given);
-  const { start, end } = keyRange(shape, command, args);
-  const keys = keysIn(args, shape, start, end);
-  const placed = prefixed(prefix, keys);
-  const plan = placement.plan(placed);
+  const job = new Job(placement, prefix, shape, command, args);
+  return encodeParts(job) ?? planParts(job);
+}
+
+/**
+ * A command to be split. A class, as are parts: V8 takes object literals that
+ * wait for replies for long-lived, and makes them, and all they refer to, work
+ * for the garbage collector of old objects.
+ */
+class Job {
+  readonly placement: Placement;
+  readonly prefix: string | undefined;
+  readonly shape: Shape;
+  readonly command: string;
+  readonly args: readonly Argument[];
+  /** Where among the arguments the keys begin, and where they end, with what is theirs. */
+  readonly start: number;
+  readonly end: number;
+
+  constructor(
+    placement: Placement,
+    prefix: string | undefined,
+    shape: Shape,
+    command: string,
+    args: readonly Argument[],
+  ) {
+    this.placement = placement;
+    this.prefix = prefix;
+    this.shape = shape;
+    this.command = command;
+    this.args = args;
+    const { start, end } = keyRange(shape, command, args);
+    this.start = start;
+    this.end = end;
+  }
+
+  /** The keys at some positions, as they were given. */
+  keysAt(positions: Uint32Array): Argument[] {
+    const { width } = this.shape;
+    return Array.from(positions, (position) => this.args[this.start + width * position] ?? "");
+  }
+
+  /** The arguments of the keys at some positions, as they go on the wire. */
+  argumentsAt(positions: Uint32Array): Argument[] {
+    const { placement, prefix, shape, args, start, end } = this;
+    const own: Argument[] = shape.isCounted ? [positions.length] : [];
+    for (const position of positions) {
+      const at = start + position * shape.width;
+      const key = withPrefix(prefix, checkKey(args[at]));
+      own.push(toArgument(placement.rewritesKeys ? placement.storedKey(key) : key));
+      for (let more = at + 1; more < at + shape.width; more++) own.push(args[more] ?? "");
+    }
+    for (let common = end; common < args.length; common++) own.push(args[common] ?? "");
+    return own;
+  }
+}
+
+/** A part of a command; what is only for errors, or for ioredis, is made if it is asked for. */
+class SplitPart implements Part {
+  readonly node: number;
+  readonly positions: Uint32Array;
+  readonly bytes: Buffer | string | undefined;
+  readonly #job: Job;
+
+  constructor(job: Job, node: number, positions: Uint32Array, bytes?: Buffer | string) {
+    this.node = node;
+    this.positions = positions;
+    this.bytes = bytes;
+    this.#job = job;
+  }
+
+  get keys(): readonly Argument[] {
+    return this.#job.keysAt(this.positions);
+  }
+
+  get args(): Argument[] {
+    return this.#job.argumentsAt(this.positions);
+  }
+}
+
+/** Keys are placed and parts written at once, natively; undefined where that cannot be done. */
+function encodeParts(job: Job): Part[] | undefined {
+  const { width, isCounted, common } = job.shape;
+  if ((width !== 1 && width !== 2) || isCounted || common > 0) return undefined;
+  const wirable = isBatchable(job.command, width) ? toWirables(job) : undefined;
+  if (wirable === undefined) return undefined;
+  try {
+    const shares = encodeKeys(job.placement, job.command, width, wirable);
+    return shares.map(({ node, positions, bytes }) => new SplitPart(job, node, positions, bytes));
+  } catch {
+    // A key that cannot be placed: which, is found out one by one.
+    return undefined;
+  }
+}
+
+function toWirables({ prefix, shape, args }: Job): readonly Wirable[] | undefined {
+  if (prefix === undefined && areStrings(args)) return args;
+  const wirables: Wirable[] = [];
+  for (const [index, arg] of args.entries()) {
+    const isKey = index % shape.width === 0;
+    const wirable = isKey ? withPrefix(prefix, checkKey(arg)) : toWirable(arg);
+    if (wirable === undefined) return undefined;
+    wirables.push(wirable);
+  }
+  return wirables;
+}
+
+function planParts(job: Job): Part[] {
+  const { placement, prefix, shape, args, start, end } = job;
+  const plan = placement.plan(prefixed(prefix, keysIn(args, shape, start, end)));
   const parts: Part[] = [];
   let from = 0;
   for (const [node, count] of plan.counts.entries()) {
     if (count === 0) continue;
-    const positions = plan.order.subarray(from, from + count);
+    parts.push(new SplitPart(job, node, plan.order.subarray(from, from + count)));
     from += count;
-    const partArgs: Argument[] = isCounted ? [count] : [];
-    const partKeys: Argument[] = [];
-    for (const position of positions) {
-      const key = placed[position] ?? "";
-      partArgs.push(toArgument(placement.rewritesKeys ? placement.storedKey(key) : key));
-      const at = start + position * width;
-      for (let more = at + 1; more < at + width; more++) partArgs.push(args[more] ?? "");
-      partKeys.push(keys[position] ?? "");
-    }
-    for (let common = end; common < args.length; common++) partArgs.push(args[common] ?? "");
-    parts.push({ node, args: partArgs, keys: partKeys, positions });
   }
   return parts;
 }

@@ -11,6 +11,8 @@ import { scratch } from "./scratch.ts";
 export interface Engine {
   readonly warnings: readonly string[];
   readonly rewritesKeys: boolean;
+  /** What places keys as they are, natively; undefined where that is not all there is to it. */
+  readonly native: NativePlacement | undefined;
   owner(key: string | Uint8Array): number;
   storedKey(key: string | Uint8Array): string | Uint8Array;
   explain(key: string | Uint8Array): EngineExplanation;
@@ -46,6 +48,7 @@ const chunkEnds = new Uint32Array(CHUNK);
 export class NativeEngine implements Engine {
   readonly warnings: readonly string[];
   readonly rewritesKeys: boolean;
+  readonly native: NativePlacement | undefined;
   readonly #names: readonly string[];
   readonly #native: NativePlacement;
   readonly #textIsBytes: boolean;
@@ -65,6 +68,7 @@ export class NativeEngine implements Engine {
     }
     this.warnings = this.#native.warnings;
     this.rewritesKeys = this.#native.rewritesKeys;
+    this.native = this.rewritesKeys ? undefined : this.#native;
     this.#textIsBytes = this.#native.textIsBytes;
     this.#ownerOfText = this.#native.ownerOfTextFunction();
   }
@@ -228,6 +232,7 @@ const MOST_NODES = 16384;
 export class FunctionEngine implements Engine {
   readonly warnings: readonly string[] = [];
   readonly rewritesKeys = false;
+  readonly native = undefined;
   readonly #names: readonly string[];
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #nodeFor: PlacementFunction;

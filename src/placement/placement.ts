@@ -1,6 +1,7 @@
 /** Which node owns a key: placement without any connection. */
 import { ShardisError } from "../errors.ts";
 import { type BufferLayout, checkKey, checkLayout, type Key } from "../keys.ts";
+import type { NativePlacement } from "../native.ts";
 import { type Engine, FunctionEngine, NativeEngine } from "./engine.ts";
 import { type Nameable, type NamedNode, nameNode, readNodeUrl } from "./node-name.ts";
 import type { Plan } from "./plan.ts";
@@ -90,6 +91,11 @@ export class Placement {
   /** Whether the key on the wire may differ from the key given, as where a tag is cut off. */
   get rewritesKeys(): boolean {
     return this.#engine.rewritesKeys;
+  }
+
+  /** @internal What places and encodes keys at once, where no key is rewritten. */
+  get native(): NativePlacement | undefined {
+    return this.#engine.native;
   }
 
   /**

@@ -8,8 +8,12 @@
  * for the connection in a queue of ours, only until its time is up or the next
  * attempt to connect fails, and is handed to ioredis once, when it can be sent.
  */
-import { Command, Pipeline, type Redis } from "ioredis";
+import { Command, Pipeline, type Redis, type RedisOptions } from "ioredis";
 import { type ErrorCode, type ErrorDetails, ShardisError } from "../errors.ts";
+import { type Batch, BatchCommand } from "../lane/batch.ts";
+import { Wire } from "../lane/wire.ts";
+
+import { Deadlines } from "./deadlines.ts";
 
 /** What bounds the commands of a connection. */
 export interface ConnectionLimits {
@@ -17,6 +21,8 @@ export interface ConnectionLimits {
   readonly commandTimeout: number;
   /** How many commands may wait for the connection. */
   readonly maxQueuedCommands: number;
+  /** Whether it may take batches. */
+  readonly autoBatch: boolean;
 }
 
 /** A command to be sent. */
@@ -31,11 +37,6 @@ export interface Sender {
   send(command: Command, keys: readonly unknown[]): Promise<unknown>;
   /** Sends commands one after another, in one write if that can be; each settles as from `send`. */
   sendAll(commands: readonly Sendable[]): Promise<unknown>[];
-  /**
-   * Sends commands between MULTI and EXEC, in one write.
-   *
-   * @returns a result for each command; null if the server did not run them
-   */
   transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null>;
 }
 
@@ -43,6 +44,13 @@ export interface Sender {
 interface Delivery extends Sendable {
   /** Whether it has been handed to the socket: from then on it may have run. */
   sent: boolean;
+}
+
+/** What an error says of the command that it is about. */
+interface Described {
+  readonly name: string;
+  readonly keys: readonly unknown[];
+  readonly sent: boolean;
 }
 
 /** What ioredis says of a command whose time is up. */
@@ -63,10 +71,12 @@ export class Connection implements Sender {
   #handshake: NodeJS.Timeout | undefined;
   /** The socket that gathers what is written in this tick. */
   #gathering: Redis["stream"] | undefined;
-  /** Counts replies, so that a silent server can be told from a slow command. */
+  /** Counts replies that ioredis got. */
   #replies = 0;
   #unsettled = 0;
   #lastError: Error | undefined;
+  #wire: Wire | undefined;
+  readonly #deadlines: Deadlines;
 
   /**
    * @param name the name of the node, for errors
@@ -77,6 +87,9 @@ export class Connection implements Sender {
     this.#name = name;
     this.client = client;
     this.#limits = limits;
+    this.#deadlines = new Deadlines(limits.commandTimeout, (command) =>
+      command.reject(new Error(TIMED_OUT)),
+    );
     client.on("error", (error: Error) => {
       hideArguments(error);
       if (this.#stage !== "closed") this.#lastError = error;
@@ -85,7 +98,9 @@ export class Connection implements Sender {
     });
     // Events come a tick late: only the status says what holds now.
     client.on("connect", () => {
-      if (client.status === "connect") this.#limitHandshake();
+      if (client.status !== "connect") return;
+      this.#limitHandshake();
+      if (limits.autoBatch && canBatch(client.options)) this.#wire = new Wire(client);
     });
     client.on("ready", () => {
       clearTimeout(this.#handshake);
@@ -154,6 +169,62 @@ export class Connection implements Sender {
     return promises;
   }
 
+  /** Whether a batch can be sent, which waits for nothing. */
+  get takesBatches(): boolean {
+    const isOpen = this.#waiting.size === 0 && !this.isClosed && this.#isWritable;
+    return isOpen && this.#wire?.isOf(this.client) === true && this.client.mode === "normal";
+  }
+
+  /**
+   * Sends a batch, each of whose commands settles as from `send`.
+   *
+   * @param batch only while `takesBatches`
+   */
+  sendBatch(batch: Batch): void {
+    const command = new BatchCommand(batch);
+    const heard = this.#heard;
+    this.#unsettled++;
+    command.promise.then(
+      () => {
+        this.#unsettled--;
+        this.#replies++;
+        this.#deadlines.forget();
+      },
+      (error) => {
+        this.#unsettled--;
+        this.#deadlines.forget();
+        const isSilent = this.#heard === heard;
+        batch.fail((name, keys) => this.#explain(error, { name, keys, sent: true }, isSilent));
+      },
+    );
+    this.#deadlines.start(command);
+    this.#gather();
+    this.#wire?.send(command);
+  }
+
+  /**
+   * Whether a user's `reconnectOnError` wants a command sent again, of which the
+   * server answered an error; reconnects if it says so, as ioredis does.
+   */
+  reactTo(error: Error): boolean {
+    const wish = this.#askUser(error);
+    if (!wish) return false;
+    if (this.client.status !== "reconnecting") this.client.disconnect(true);
+    return wish === 2;
+  }
+
+  #askUser(error: Error): boolean | 1 | 2 {
+    try {
+      return this.client.options.reconnectOnError?.(error) ?? false;
+    } catch (fault) {
+      // As in ioredis: on a tick of its own, as it is nobody's here.
+      process.nextTick(() => {
+        throw fault;
+      });
+      return false;
+    }
+  }
+
   async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
     const keys = commands.flatMap((command) => command.keys);
     const exec = new Command("exec");
@@ -195,21 +266,26 @@ export class Connection implements Sender {
   /** What becomes of a command: its reply, or an error of ours or of the server. */
   #settle(delivery: Delivery, wait: number): Promise<unknown> {
     const { command } = delivery;
-    const replies = this.#replies;
+    const heard = this.#heard;
     this.#unsettled++;
     const promise = command.promise.then(
       (reply) => {
         this.#unsettled--;
         this.#replies++;
+        this.#deadlines.forget();
         return reply;
       },
       (error) => {
         this.#unsettled--;
+        this.#deadlines.forget();
         this.#waiting.delete(delivery);
-        throw this.#explain(error, delivery, replies);
+        const isSilent = delivery.sent && this.#heard === heard;
+        throw this.#explain(error, describe(delivery), isSilent);
       },
     );
-    if (wait < Number.POSITIVE_INFINITY) {
+    if (wait === 0) {
+      this.#deadlines.start(command);
+    } else if (wait < Number.POSITIVE_INFINITY) {
       command.setTimeout(Math.min(wait + this.#limits.commandTimeout, LONGEST_TIMER));
     }
     return promise;
@@ -238,6 +314,11 @@ export class Connection implements Sender {
       await settled;
     }
     await this.close();
+  }
+
+  /** Counts replies, so that a silent server can be told from a slow command. */
+  get #heard(): number {
+    return this.#replies + (this.#wire?.replies ?? 0);
   }
 
   /** A connection that has been given up stays "ready" until its socket has closed. */
@@ -273,7 +354,7 @@ export class Connection implements Sender {
     } catch (error) {
       // It could not be written as one string, which has a longest length.
       const message = `${command.name} cannot be sent${because(error)}`;
-      command.reject(this.#error("BAD_ARGUMENT", message, delivery, error));
+      command.reject(this.#error("BAD_ARGUMENT", message, describe(delivery), error));
     }
   }
 
@@ -295,8 +376,9 @@ export class Connection implements Sender {
   #flush(): void {
     for (const delivery of this.#waiting) {
       if (!this.#isWritable) return;
-      this.#waiting.delete(delivery);
+      // Until it has been handed over, what is sent meanwhile waits behind it.
       this.#hand(delivery);
+      this.#waiting.delete(delivery);
     }
   }
 
@@ -341,28 +423,31 @@ export class Connection implements Sender {
     client.disconnect();
   }
 
-  /** An error of ioredis, known by its class or message, as one of ours. */
-  #explain(error: unknown, delivery: Delivery, repliesBefore: number): unknown {
+  /**
+   * An error of ioredis, known by its class or message, as one of ours.
+   *
+   * @param isSilent whether the server has answered nothing since the command was sent
+   */
+  #explain(error: unknown, command: Described, isSilent: boolean): unknown {
     if (!(error instanceof Error) || error instanceof ShardisError) return error;
-    const { command, sent } = delivery;
+    const { name, sent } = command;
     if (error.name === "ReplyError") {
       this.#replies++;
       return error;
     }
     if (error.message === TIMED_OUT) {
-      const silent = sent && this.#replies === repliesBefore;
       const { commandTimeout } = this.#limits;
       // Replies come in order: behind one that never comes, none would.
-      if (silent && this.#isWritable) this.#giveUp(`no reply in ${commandTimeout} ms`);
+      if (isSilent && this.#isWritable) this.#giveUp(`no reply in ${commandTimeout} ms`);
       const what = sent ? "did not answer" : `could not be reached${because(this.#lastError)}`;
       const outcome = sent ? "it may have run" : "it was not sent";
-      const message = `node ${this.#name} ${what} in time: ${command.name} is given up; ${outcome}`;
-      return this.#error("TIMEOUT", message, delivery, error);
+      const message = `node ${this.#name} ${what} in time: ${name} is given up; ${outcome}`;
+      return this.#error("TIMEOUT", message, command, error);
     }
     const message =
       `the connection to node ${this.#name} broke${because(this.#lastError)} before the reply to ` +
-      `${command.name} came; it may have run`;
-    return this.#error("CONNECTION_LOST", message, delivery, this.#lastError ?? error);
+      `${name} came; it may have run`;
+    return this.#error("CONNECTION_LOST", message, command, this.#lastError ?? error);
   }
 
   #unsent(
@@ -375,23 +460,40 @@ export class Connection implements Sender {
       CLOSED: "the client has been closed",
       TIMEOUT: `node ${this.#name} did not answer in time${because(this.#lastError)}`,
     }[code];
-    return this.#error(code, `${reason}; ${delivery.command.name} was not sent`, delivery);
+    return this.#error(
+      code,
+      `${reason}; ${delivery.command.name} was not sent`,
+      describe(delivery),
+    );
   }
 
   #error(
     code: ErrorCode,
     message: string,
-    { command, keys, sent }: Delivery,
+    { name, keys, sent }: Described,
     cause: unknown = this.#lastError,
   ): ShardisError {
-    const name = command.name.toLowerCase();
-    const details: ErrorDetails = { node: this.#name, command: name, keys, sent, cause };
+    const command = name.toLowerCase();
+    const details: ErrorDetails = { node: this.#name, command, keys, sent, cause };
     return new ShardisError(code, message, details);
   }
 }
 
+function describe({ command, keys, sent }: Delivery): Described {
+  return { name: command.name, keys, sent };
+}
+
 function because(error: unknown): string {
   return error instanceof Error ? ` (${error.message || error.name})` : "";
+}
+
+/**
+ * Whether batches give what ioredis would: replies in another shape they do not,
+ * and they are not sent again, if a user wants that, after a part has been answered.
+ */
+function canBatch(options: RedisOptions): boolean {
+  const { replyMapping, stringNumbers, autoResendUnfulfilledCommands } = options;
+  return replyMapping !== "resp3" && !stringNumbers && !autoResendUnfulfilledCommands;
 }
 
 /** What failed while a connection was made may be AUTH: its arguments are nobody's business. */

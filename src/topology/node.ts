@@ -1,9 +1,11 @@
 /** One node: its connection, and more of them for what needs one of its own. */
-import { Command, Redis, type RedisOptions } from "ioredis";
+import { Command, type Redis, type RedisOptions } from "ioredis";
 import { ShardisError } from "../errors.ts";
+import type { Batch } from "../lane/batch.ts";
 import { waitOf } from "./blocking.ts";
 import { Connection, type ConnectionLimits, type Sendable, type Sender } from "./connection.ts";
 import { type KeyListener, KeyTracker } from "./key-tracker.ts";
+import { NodeClient } from "./node-client.ts";
 import type { ReadNode } from "./node-options.ts";
 
 /** A node, as a user sees it. */
@@ -37,6 +39,8 @@ export class Node implements Sender {
   readonly name: string;
   readonly description: NodeDescription;
   readonly connection: Connection;
+  /** Called before anything is sent, so that what was to be sent before it can be. */
+  beforeSending: (() => void) | undefined;
   /** Why it takes no commands, although it can be reached: it is another node too. */
   refusal: string | undefined;
   readonly #limits: ConnectionLimits;
@@ -50,7 +54,9 @@ export class Node implements Sender {
 
   constructor(node: ReadNode, common: RedisOptions, limits: ConnectionLimits) {
     const options = { ...DEFAULTS, ...common, ...node.redisOptions, lazyConnect: true };
-    const client = node.url === undefined ? new Redis(options) : new Redis(node.url, options);
+    const client =
+      node.url === undefined ? new NodeClient(options) : new NodeClient(node.url, options);
+    client.beforeSending = () => this.beforeSending?.();
     this.name = node.name;
     this.connection = new Connection(node.name, client, limits);
     this.description = describeNode(node, client.options);
@@ -66,6 +72,7 @@ export class Node implements Sender {
    * goes on a connection of its own, as it would hold up all others.
    */
   send(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    this.beforeSending?.();
     if (this.refusal !== undefined) return this.#refuse({ command, keys }, this.refusal);
     const wait = waitOf(command);
     if (wait === undefined) return this.connection.send(command, keys);
@@ -83,9 +90,31 @@ export class Node implements Sender {
 
   /** Sends commands that do not block one after another, in one write if that can be. */
   sendAll(commands: readonly Sendable[]): Promise<unknown>[] {
+    this.beforeSending?.();
     const { refusal } = this;
     if (refusal !== undefined) return commands.map((command) => this.#refuse(command, refusal));
     return this.connection.sendAll(commands);
+  }
+
+  /** Whether a batch can be sent now. */
+  get takesBatches(): boolean {
+    return this.refusal === undefined && this.connection.takesBatches;
+  }
+
+  /** Whether replies are due. */
+  get isBusy(): boolean {
+    return this.connection.isBusy;
+  }
+
+  /** Sends a batch, only while the node takes them. */
+  sendBatch(batch: Batch): void {
+    this.beforeSending?.();
+    this.connection.sendBatch(batch);
+  }
+
+  /** Whether a command that the server answered so is to be sent again, as the user wants. */
+  reactTo(error: Error): boolean {
+    return this.connection.reactTo(error);
   }
 
   /**
@@ -95,6 +124,7 @@ export class Node implements Sender {
    * @see https://redis.io/docs/latest/commands/blpop/#blpop-inside-a-multi--exec-transaction
    */
   async sendUnblocked(command: Command, keys: readonly unknown[]): Promise<unknown> {
+    this.beforeSending?.();
     if (this.refusal !== undefined) return this.#refuse({ command, keys }, this.refusal);
     let results: [Error | null, unknown][] | null;
     try {
@@ -142,6 +172,7 @@ export class Node implements Sender {
 
   /** Runs commands as one transaction; null if the server did not run them. */
   async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+    this.beforeSending?.();
     if (this.refusal !== undefined) {
       const keys = commands.flatMap((command) => command.keys);
       await this.#refuse({ command: new Command("exec"), keys }, this.refusal);
@@ -160,6 +191,7 @@ export class Node implements Sender {
     keys: readonly unknown[],
     work: (connection: Connection) => Promise<Result>,
   ): Promise<Result> {
+    this.beforeSending?.();
     // They know why, and say so.
     if (this.connection.isClosed || this.refusal !== undefined) {
       await this.send(new Command("watch"), keys);

@@ -1,0 +1,85 @@
+/** A part of a command that was split, sent as it has been encoded. */
+import { type ReplyEncoding, toCommand, toWirable } from "../commands/arguments.ts";
+import type { Part } from "../commands/placed.ts";
+import {
+  Batch,
+  type Explain,
+  isErrorReply,
+  type Replies,
+  type ReplyContext,
+} from "../lane/batch.ts";
+import { aboutCommand, shapeReply } from "../lane/shape.ts";
+import type { Node } from "../topology/node.ts";
+
+/** A part that has been encoded. */
+export type EncodedPart = Part & { readonly bytes: Buffer | string };
+
+export function isEncoded(part: Part): part is EncodedPart {
+  return part.bytes !== undefined;
+}
+
+/** Sends a part as a batch of one, or as any other command where the node takes no batches. */
+export function sendEncoded(
+  node: Node,
+  part: EncodedPart,
+  name: string,
+  encoding: ReplyEncoding,
+): Promise<unknown> {
+  if (!node.takesBatches) return sendOrdinary(node, part, name, encoding);
+  const reply = new PartReply(node, part, name, encoding);
+  node.sendBatch(new Batch(part.bytes, 1, reply));
+  return reply.promise;
+}
+
+function sendOrdinary(
+  node: Node,
+  part: Part,
+  name: string,
+  encoding: ReplyEncoding,
+): Promise<unknown> {
+  return node.send(toCommand(name, part.args, encoding), part.keys);
+}
+
+/** The one reply to a part. */
+class PartReply implements Replies {
+  readonly promise: Promise<unknown>;
+  readonly #node: Node;
+  readonly #part: EncodedPart;
+  readonly #name: string;
+  readonly #encoding: ReplyEncoding;
+  #resolve!: (reply: unknown) => void;
+  #reject!: (reason: unknown) => void;
+
+  constructor(node: Node, part: EncodedPart, name: string, encoding: ReplyEncoding) {
+    this.#node = node;
+    this.#part = part;
+    this.#name = name;
+    this.#encoding = encoding;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  isText(): boolean {
+    return this.#encoding !== null;
+  }
+
+  settle(_: number, reply: unknown, context: ReplyContext): void {
+    if (!isErrorReply(reply)) {
+      this.#resolve(shapeReply(this.#name, reply, context));
+      return;
+    }
+    const args = this.#part.args.map((argument) => toWirable(argument) ?? argument);
+    const error = aboutCommand(reply, this.#name, args);
+    if (this.#node.reactTo(error)) {
+      this.#resolve(sendOrdinary(this.#node, this.#part, this.#name, this.#encoding));
+    } else {
+      this.#reject(error);
+    }
+  }
+
+  fail(_: number, explain: Explain): void {
+    this.#reject(explain(this.#name, this.#part.keys));
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Commands of very many keys, cut into pieces: neither a server nor the event
+ * loop is to stand still for one of them.
+ */
+import { setImmediate } from "node:timers/promises";
+import { checkKey } from "../keys.ts";
+import type { Argument } from "./arguments.ts";
+import type { Shape } from "./policies.ts";
+
+/** How many keys a piece has: a server takes some milliseconds for them. */
+export const MOST_KEYS = 10_000;
+
+/** How many pieces are on their way at once: while one is answered, the next is made. */
+const MOST_PIECES = 2;
+
+/** A piece of a command. */
+export interface Piece {
+  readonly args: readonly Argument[];
+  readonly index: number;
+}
+
+/** Whether a command is to be cut. */
+export function isLarge(shape: Shape, args: readonly Argument[]): boolean {
+  return !shape.isCounted && shape.common === 0 && args.length > MOST_KEYS * shape.width;
+}
+
+/** The pieces of a command. */
+export function* pieces(shape: Shape, args: readonly Argument[]): Generator<Piece> {
+  const length = MOST_KEYS * shape.width;
+  for (let index = 0; index * length < args.length; index++) {
+    yield { args: args.slice(index * length, (index + 1) * length), index };
+  }
+}
+
+/**
+ * Checks all keys, as a command of which one is bad is not sent in part.
+ *
+ * @throws ShardisError `BAD_KEY`
+ */
+export async function checkKeys(shape: Shape, args: readonly Argument[]): Promise<void> {
+  const { width } = shape;
+  for (const piece of pieces(shape, args)) {
+    for (let at = 0; at < piece.args.length; at += width) checkKey(piece.args[at]);
+    await setImmediate();
+  }
+}
+
+/** Runs something for each piece, a few at a time. */
+export async function forEachPiece(
+  all: Iterable<Piece>,
+  run: (piece: Piece) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  for (const piece of all) {
+    const done: Promise<void> = run(piece).finally(() => running.delete(done));
+    running.add(done);
+    if (running.size >= MOST_PIECES) await Promise.race(running);
+  }
+  await Promise.all(running);
+}
