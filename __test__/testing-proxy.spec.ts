@@ -70,6 +70,34 @@ test("reset is seen as a reset", async (t) => {
   await failed;
 });
 
+test("bytes arrive in pieces as short as asked", async (t) => {
+  const { proxy } = await setUp(t);
+  const socket = await opened(t, proxy);
+  proxy.bytesPerPiece = 2;
+  socket.write("PING\r\n");
+  const pieces: number[] = [];
+  for await (const piece of socket) {
+    pieces.push(piece.length);
+    if (pieces.reduce((sum, length) => sum + length) === "+PONG\r\n".length) break;
+  }
+  t.true(pieces.length > 1, `${pieces}`);
+});
+
+test("a reply is forged from a byte on, and nothing follows it", async (t) => {
+  const { proxy } = await setUp(t);
+  const socket = await opened(t, proxy);
+  const forged = proxy.forgeReplyAfter(3, "$$$");
+  socket.write("PING\r\nPING\r\n");
+  await forged;
+  while (socket.bytesRead < 6) await nextTurn();
+  t.is(String(socket.read()), "+PO$$$");
+  socket.write("PING\r\n");
+  const honest = await opened(t, proxy);
+  honest.write("PING\r\n");
+  t.is(String(await once(honest, "data")), "+PONG\r\n");
+  t.is(socket.bytesRead, 6);
+});
+
 test("cutReplies lets a command be done and its reply be lost, once", async (t) => {
   const { proxy, redis } = await setUp(t);
   const cut = proxy.cutReplies();

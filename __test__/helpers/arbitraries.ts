@@ -6,8 +6,17 @@ import fc from "fast-check";
  * another, `FC_RUNS` another number of runs.
  */
 export function check<T>(property: fc.IProperty<T>, runs = 50): void {
+  fc.assert(property, parameters(runs));
+}
+
+/** The same for a property that takes its time. */
+export function checkAsync<T>(property: fc.IAsyncProperty<T>, runs = 50): Promise<void> {
+  return fc.assert(property, parameters(runs));
+}
+
+function parameters(runs: number) {
   const { FC_SEED = "1", FC_RUNS = runs } = process.env;
-  fc.assert(property, { seed: Number(FC_SEED), numRuns: Number(FC_RUNS) });
+  return { seed: Number(FC_SEED), numRuns: Number(FC_RUNS), includeErrorInReport: true };
 }
 
 /** Where tag rules differ: braces, line ends of all sorts, NUL, Latin-1 and what is beyond. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 
 /** Where the real server listens. */
 export type Target = { host: string; port: number } | { path: string };
@@ -12,11 +12,19 @@ type Mode = "forward" | "blackhole";
 interface Trap {
   /** Set as soon as it is known which connection is caught. */
   link: Link | undefined;
-  /** How many bytes of reply still pass before the connection is cut. */
+  /** How many bytes of reply still pass before it happens. */
   pass: number;
+  /** What is said in place of all that follows; if nothing, the connection is cut. */
+  forged: Buffer | undefined;
   /** Whether to wait for a request, or to take the next reply whatever it answers. */
   afterRequest: boolean;
   sprung: () => void;
+}
+
+/** How many bytes of a chunk pass, and what is said in place of the others, if there are any. */
+interface Passed {
+  readonly length: number;
+  readonly forged?: Buffer | undefined;
 }
 
 /** A connection of a client and the one to the server that belongs to it. */
@@ -71,6 +79,8 @@ export class FaultProxy {
   delay = 0;
   /** How many bytes pass per second, in each direction of each connection. */
   bytesPerSecond = Number.POSITIVE_INFINITY;
+  /** How long the pieces are at most in which bytes arrive, one in each turn of the event loop. */
+  bytesPerPiece = Number.POSITIVE_INFINITY;
 
   /** How many connections clients have made so far. */
   connections = 0;
@@ -145,7 +155,7 @@ export class FaultProxy {
    * @returns resolves when it has happened
    */
   cutReplies(): Promise<void> {
-    return this.#setTrap(0, true);
+    return this.#setTrap({ pass: 0, afterRequest: true });
   }
 
   /**
@@ -155,7 +165,17 @@ export class FaultProxy {
    * @returns resolves when it has happened
    */
   truncateReplyAfter(bytes: number): Promise<void> {
-    return this.#setTrap(bytes, false);
+    return this.#setTrap({ pass: bytes, afterRequest: false });
+  }
+
+  /**
+   * As {@link truncateReplyAfter}, but the connection stays open: it says something else in place of
+   * the rest, and no more after that.
+   *
+   * @returns resolves when it has happened
+   */
+  forgeReplyAfter(bytes: number, forged: Buffer | string): Promise<void> {
+    return this.#setTrap({ pass: bytes, afterRequest: false, forged: Buffer.from(forged) });
   }
 
   /** Sends bytes to every connected client that the server never sent. */
@@ -163,11 +183,12 @@ export class FaultProxy {
     for (const { client } of this.#links) client.write(bytes);
   }
 
-  /** Ends every fault that lasts: refusing, blackhole, delay, throttle, a cut still to come. */
+  /** Ends every fault that lasts: refusing, blackhole, delay, throttle, a trap still set. */
   async heal(): Promise<void> {
     this.#mode = "forward";
     this.delay = 0;
     this.bytesPerSecond = Number.POSITIVE_INFINITY;
+    this.bytesPerPiece = Number.POSITIVE_INFINITY;
     this.#trap = undefined;
     await this.accept();
   }
@@ -184,9 +205,9 @@ export class FaultProxy {
     return this.stop();
   }
 
-  #setTrap(pass: number, afterRequest: boolean): Promise<void> {
+  #setTrap(trap: Pick<Trap, "pass" | "afterRequest"> & { forged?: Buffer }): Promise<void> {
     return new Promise((sprung) => {
-      this.#trap = { link: undefined, pass, afterRequest, sprung };
+      this.#trap = { link: undefined, forged: undefined, ...trap, sprung };
     });
   }
 
@@ -202,18 +223,21 @@ export class FaultProxy {
     this.#pump(link, server, client, (chunk) => this.#reply(link, chunk));
   }
 
-  /** Moves bytes one way, in order, late and slowly as asked; `pass` says how many of a piece. */
-  #pump(link: Link, from: Socket, to: Socket, pass: (chunk: Buffer) => number): void {
+  /** Moves bytes one way, in order, late and slowly as asked; `pass` says how many of a chunk. */
+  #pump(link: Link, from: Socket, to: Socket, pass: (chunk: Buffer) => Passed): void {
     let moved = Promise.resolve();
     from.on("data", (chunk) => {
-      const length = pass(chunk);
+      const { length, forged } = pass(chunk);
       link.dead ||= this.#mode === "blackhole";
       if (link.dead) return;
       const due = performance.now() + this.delay;
       moved = moved.then(() => this.#write(from, to, chunk.subarray(0, length), due));
       if (length === chunk.length) return;
       link.dead = true;
-      moved = moved.then(() => void to.end(() => destroy(link)));
+      moved = moved.then(() => {
+        if (forged !== undefined) return this.#write(from, to, forged, due);
+        to.end(() => destroy(link));
+      });
     });
     from.on("end", () => {
       moved = moved.then(() => void to.end());
@@ -229,9 +253,11 @@ export class FaultProxy {
     let rest = bytes;
     while (rest.length > 0 && !to.destroyed) {
       const share = Math.max(1, Math.floor(this.bytesPerSecond / sharesPerSecond));
-      to.write(rest.subarray(0, share));
-      rest = rest.subarray(share);
+      const piece = Math.min(share, this.bytesPerPiece);
+      to.write(rest.subarray(0, piece));
+      rest = rest.subarray(piece);
       if (this.bytesPerSecond < Number.POSITIVE_INFINITY) await delay(1000 / sharesPerSecond);
+      else if (rest.length > 0) await turn();
     }
     if (to.writableLength > waitingBytes) {
       from.pause();
@@ -239,25 +265,25 @@ export class FaultProxy {
     }
   }
 
-  #request(link: Link, chunk: Buffer): number {
+  #request(link: Link, chunk: Buffer): Passed {
     this.bytesFromClients += chunk.length;
     if (this.#trap?.afterRequest) this.#trap.link ??= link;
-    return chunk.length;
+    return chunk;
   }
 
-  #reply(link: Link, chunk: Buffer): number {
+  #reply(link: Link, chunk: Buffer): Passed {
     this.bytesFromServer += chunk.length;
     const trap = this.#trap;
-    if (trap === undefined || (trap.afterRequest && trap.link === undefined)) return chunk.length;
+    if (trap === undefined || (trap.afterRequest && trap.link === undefined)) return chunk;
     trap.link ??= link;
-    if (trap.link !== link) return chunk.length;
-    const passed = Math.min(trap.pass, chunk.length);
-    trap.pass -= passed;
-    if (passed < chunk.length) {
+    if (trap.link !== link) return chunk;
+    const length = Math.min(trap.pass, chunk.length);
+    trap.pass -= length;
+    if (length < chunk.length) {
       this.#trap = undefined;
       trap.sprung();
     }
-    return passed;
+    return { length, forged: trap.forged };
   }
 }
 
