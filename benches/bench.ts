@@ -31,7 +31,12 @@ if (others.length > 0 || !["speed", "memory"].includes(subject)) {
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
   throw new Error("rounds is a whole number from 1");
 }
-if (write && (quick || only.length > 0)) throw new Error("what is kept is not --quick or --only");
+if (subject === "memory" && (rounds !== undefined || only.length > 0)) {
+  throw new Error("memory has no --rounds and no --only");
+}
+if (write && (quick || only.length > 0)) {
+  throw new Error("--write keeps a whole run, without --quick and --only");
+}
 
 const page = subject === "memory" ? await memory({ quick }) : await speed({ only, quick, rounds });
 if (write) page.write(subject === "memory" ? "RESULTS-memory.md" : "RESULTS.md");

@@ -82,10 +82,10 @@ class Play {
   }
 }
 
-/** In megabytes. */
 function memory(): Figures {
   globalThis.gc?.();
-  return { rss: process.memoryUsage.rss() / 1e6, peak: process.resourceUsage().maxRSS / 1e3 };
+  const kilobytes = process.resourceUsage().maxRSS;
+  return { rss: process.memoryUsage.rss() / 1e6, peak: (1024 * kilobytes) / 1e6 };
 }
 
 const { client: name, title, addresses }: Assignment = JSON.parse(process.argv[2] ?? "");

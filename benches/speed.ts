@@ -64,21 +64,23 @@ function measure(row: Row, pace: Pace): Promise<Finding> {
 /** @param busy the load of the machine before it all began: processes that wanted to run */
 async function report(findings: readonly Finding[], pace: Pace, busy: number): Promise<Page> {
   const page = new Page();
+  const { rounds, longRounds, loads, turn } = pace;
   page.say(`# Speed
 
-${machine()}; ${await versions()}. Load
-average before: ${busy.toFixed(1)}. What else runs slows down most who talks to most servers.
+${machine()}; ${await versions()}.
+Load average before: ${busy.toFixed(1)}. Whatever else runs slows those down most who ask most servers.
 
-${SERVERS} servers on the same machine. Keys have 20 bytes, values 100 unless the row says otherwise. shardis is
-the built package, with its default placement. Clients with "sharded by hand" group keys by
-\`zlib.crc32(key) % ${SERVERS}\`, ask all servers at once and put the answers back in order; other rivals have
-one of the servers. Every client runs in a process of its own, and its results are checked before.
-An operation is one call, or all calls that are made at once.
+${SERVERS} servers on the same machine. Keys have 20 bytes, values 100 unless the row says otherwise.
+shardis is the built package as it comes, save for a long \`commandTimeout\`. Clients "sharded by hand"
+group keys by \`zlib.crc32(key) % ${SERVERS}\`, ask all servers at once and put the answers in order; other
+rivals have one of the servers. Each client runs in a process of its own, and its answers are
+checked before.
 
-Rounds of ${pace.turn} ms for each client alternate. A ratio is taken within a round; what is shown is the
-median of ${pace.rounds} rounds (${pace.longRounds} of the operations that take seconds, ${pace.loads} of loading). Throughput is keys or
-commands by the clock. Client CPU is what the client's process took for each of them, all threads
-together, the garbage collector's too; servers are not in it.
+Turns of ${turn} ms go round among the clients. A ratio is taken within a round; what is shown is the
+median of ${rounds} rounds (${longRounds} of operations that take seconds, ${loads} of loading). An operation is one
+call, or all calls made at once. Throughput is keys or commands by the clock; client CPU is what
+the client's process took for each, of all threads, the garbage collector's included, and without
+the servers.
 
 Rivals in JavaScript run at full speed: what loading ioredis 6 does to \`String.prototype\` has been
 undone, as shardis undoes it on import (see \`src/cure.ts\`).`);
