@@ -25,7 +25,7 @@ export interface Client {
 export type Connect = (address: Address) => Promise<Client>;
 
 /** In milliseconds: a machine that is busy with other things shall make nobody give up. */
-export const PATIENCE = 60_000;
+export const PATIENCE = 600_000;
 
 /** Connects the client that is named, to all servers or, if it knows one only, to the first. */
 export const CLIENTS = {

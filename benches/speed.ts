@@ -20,7 +20,7 @@ interface Pace {
   readonly warmUp: number;
 }
 
-const USUAL: Pace = { rounds: 13, longRounds: 3, loads: 15, turn: 80, warmUp: 500 };
+const USUAL: Pace = { rounds: 11, longRounds: 3, loads: 15, turn: 80, warmUp: 500 };
 const QUICK: Pace = { rounds: 3, longRounds: 1, loads: 5, turn: 50, warmUp: 150 };
 
 export interface SpeedOptions {
