@@ -5,12 +5,10 @@
  * `npm run bench:placement`, with `-- --write` for RESULTS-placement.md.
  */
 import { strictEqual } from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 // Loaded for what it does to strings, as in every process that uses shardis.
 import "ioredis";
 import { Placement } from "../src/placement/placement.ts";
 import type { SchemeOptions } from "../src/placement/schemes.ts";
-import { type Contender, cureStrings, machine, type Result, race, table } from "./harness.ts";
 import {
   clusterSlots,
   crc32Loops,
@@ -20,6 +18,9 @@ import {
   type Place,
   redisShardRing,
 } from "./placement-rivals.ts";
+import { type Contender, type Result, race } from "./race.ts";
+import { machine, Page, show, table } from "./report.ts";
+import { cureStrings, makeKeys } from "./strings.ts";
 
 const NODES = ["a", "b", "c", "d"];
 const SIZES = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
@@ -100,14 +101,6 @@ const GOALS: readonly Goal[] = [
   { job: "md5 ring", contender: "planBuffer, ends", rival: MD5_RIVAL, speedup: 20 },
 ];
 
-/** Keys such as `user:123456:profile0`, 20 bytes, each a flat string as from a parser. */
-function makeKeys(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => {
-    const user = 100_000 + ((index * 7919) % 900_000);
-    return Buffer.from(`user:${user}:profile${index % 10}`).toString("latin1");
-  });
-}
-
 function contenders(job: Job, keys: readonly string[]): Contender[] {
   const placement = new Placement(NODES, job.options);
   const lines = Buffer.from(keys.join("\n"));
@@ -152,38 +145,29 @@ function checkOwners(job: Job, keys: readonly string[]): void {
   }
 }
 
-function show(number: number): string {
-  return number < 100 ? number.toFixed(1) : Math.round(number).toLocaleString("en");
-}
-
 function judge({ job, contender, rival, speedup }: Goal, results: readonly Result[]): string[] {
   const ratio = (name: string) => results.find((row) => row.name === name)?.ratio ?? Number.NaN;
   const reached = ratio(rival) / ratio(contender);
   return [
     `${contender} (${job}) against ${rival}`,
-    `${speedup.toFixed(1)} ×`,
-    `${reached.toFixed(1)} ×`,
+    `${show(speedup)} ×`,
+    `${show(reached)} ×`,
     reached >= speedup ? "reached" : "missed",
   ];
 }
 
 cureStrings();
 const write = process.argv.includes("--write");
-const report: string[] = [];
-const say = (text: string) => {
-  console.log(text);
-  report.push(text);
-};
+const page = new Page();
 
-say(`# Placement
+page.say(`# Placement
 
 ${machine()}. Keys of 20 bytes over ${NODES.length} nodes.
 
 Nanoseconds are processor time, all threads together; the ratio is that to \`plan\`, the median of
 rounds in turns. Rivals in JavaScript run at full speed: what ioredis does to \`String.prototype\`
 has been undone, as shardis undoes it on import. \`crypto.hash\` by itself only hashes; into a
-string it is quicker than into the bytes that a ring needs, so both are here.
-`);
+string it is quicker than into the bytes that a ring needs, so both are here.`);
 
 const atGoal = new Map<string, readonly Result[]>();
 // Words on the command line choose among the jobs, for a quicker look.
@@ -191,17 +175,15 @@ const words = process.argv.slice(2).filter((word) => !word.startsWith("-"));
 const jobs = JOBS.filter(({ title }) => words.every((word) => title.includes(word)));
 for (const job of jobs) {
   checkOwners(job, makeKeys(5_000));
-  const rows = SIZES.flatMap((size) => {
-    const results = race(contenders(job, makeKeys(size)), size);
+  const rows: string[][] = [];
+  for (const size of SIZES) {
+    const results = await race(contenders(job, makeKeys(size)), size);
     if (size === 1_000) atGoal.set(job.title, results);
-    return results.map(({ name, each, ratio }, index) => [
-      index === 0 ? size.toLocaleString("en") : "",
-      name,
-      show(each),
-      show(ratio),
-    ]);
-  });
-  say(`## ${job.title}\n\n${table(["keys", "contender", "ns/key", "ratio"], rows)}\n`);
+    for (const [index, { name, each, ratio }] of results.entries()) {
+      rows.push([index === 0 ? size.toLocaleString("en") : "", name, show(each), show(ratio)]);
+    }
+  }
+  page.say(`## ${job.title}\n\n${table(["keys", "contender", "ns/key", "ratio"], rows)}`);
 }
 
 // Not before the races: loops that have seen such keys are compiled for them too, and lose half
@@ -211,8 +193,6 @@ for (const job of jobs.filter(({ title }) => !title.endsWith("ring"))) checkOwne
 const judged = GOALS.filter(({ job }) => atGoal.has(job)).map((goal) =>
   judge(goal, atGoal.get(goal.job) ?? []),
 );
-say(`## Goals, over 1,000 keys\n\n${table(["goal", "wanted", "measured", ""], judged)}`);
+page.say(`## Goals, over 1,000 keys\n\n${table(["goal", "wanted", "measured", ""], judged)}`);
 
-if (write) {
-  writeFileSync(new URL("RESULTS-placement.md", import.meta.url), `${report.join("\n")}\n`);
-}
+if (write) page.write("RESULTS-placement.md");
