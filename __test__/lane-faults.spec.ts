@@ -5,7 +5,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import type { Redis } from "ioredis";
-import type { ShardedRedis } from "../src/index.ts";
+import { type ShardedRedis, ShardisError } from "../src/index.ts";
 import {
   type Ask,
   adminOf,
@@ -20,7 +20,16 @@ import {
   WRITES,
 } from "./helpers/lane.ts";
 import type { FaultProxy } from "./helpers/proxy.ts";
-import { at, keysOn, type Rig, settle, setUp, until, watchRejections } from "./helpers/setup.ts";
+import {
+  at,
+  keysOn,
+  newClient,
+  type Rig,
+  settle,
+  setUp,
+  until,
+  watchRejections,
+} from "./helpers/setup.ts";
 
 watchRejections(test);
 
@@ -89,6 +98,15 @@ const FAULTS: Readonly<Record<string, Fault>> = {
       at(proxies, 1).delay = 10;
       await requestTo(at(proxies, 1));
       await admin.call("client", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    },
+    mend: ({ proxies }) => at(proxies, 1).heal(),
+    message: BROKEN,
+  },
+  "closed by its user, who reconnects": {
+    strike: async ({ redis, proxies }) => {
+      at(proxies, 1).delay = 10;
+      await requestTo(at(proxies, 1));
+      redis.node("node2").disconnect(true);
     },
     mend: ({ proxies }) => at(proxies, 1).heal(),
     message: BROKEN,
@@ -210,6 +228,30 @@ test("replies that come a few bytes at a time reach those whom they belong to", 
   for (const outcomes of await Promise.all(asked)) {
     t.deepEqual(outcomes, outcomesOf(keys, textOf));
   }
+});
+
+test("commands of the tick in which the client is closed settle, and are not sent", async (t) => {
+  const { redis, nodes } = await setUp(t, 2);
+  const admin = newClient(t, nodes);
+  const keys = mixed([keysOn(redis, "node1", 20), keysOn(redis, "node2", 20)]);
+  const [first = "", ...others] = keys;
+  // Whatever goes to a node sends what waits before it.
+  const sent = all([redis.incr(first), redis.mget(keys)]);
+  const waiting = all(others.map((key) => redis.incr(key)));
+  redis.disconnect();
+  for (const { error } of await settled(t, sent, SHORT)) t.true(error instanceof ShardisError);
+  for (const { error } of await settled(t, waiting, SHORT)) {
+    t.like(error, { code: "CLOSED", sent: false });
+  }
+  t.deepEqual(await admin.mget(others), new Array(others.length).fill(null));
+  const another = newClient(t, nodes);
+  await another.connect();
+  const last = all(others.map((key) => another.incr(key)));
+  await another.quit();
+  t.deepEqual(
+    await last,
+    others.map(() => ({ value: 1, error: undefined })),
+  );
 });
 
 test("a server that answers slowly is not taken for one that is silent", async (t) => {

@@ -8,6 +8,7 @@ import {
   failure,
   keyOn,
   keysOn,
+  newClient,
   type Rig,
   settle,
   setUp,
@@ -142,6 +143,21 @@ for (const [name, { bytes, reason }] of Object.entries(GARBAGE)) {
     await recover(t, rig);
   });
 }
+
+test("a server that talks garbage from the start is down, and says why", async (t) => {
+  const { proxies, nodes } = await setUp(t, 1, { lazyConnect: true });
+  const proxy = at(proxies);
+  const redis = newClient(t, nodes, { redisOptions: { retryStrategy: () => 200 } });
+  const forged = proxy.forgeReplyAfter(0, "SSH-2.0-OpenSSH_9.2\r\n");
+  const outcomes = all([redis.connect(), redis.get("a"), redis.get("b"), redis.mget("a", "b")]);
+  await forged;
+  for (const { error } of await settled(t, outcomes)) {
+    t.like(error, { code: "NODE_DOWN", node: "node1" });
+    t.regex(String(error), /"SSH-2\.0.* no reply begins so/);
+  }
+  await calm(redis, "node1");
+  t.deepEqual(await Promise.all([redis.set("a", "1"), redis.get("a")]), ["OK", "1"]);
+});
 
 /** Lengths that servers may claim, and these do not keep to. */
 const CLAIMS = ["$536870912\r\nlittle", "*2147483647\r\n:1\r\n", "%1000000000\r\n+x\r\n", "+OK"];

@@ -149,6 +149,31 @@ for (const protocol of [2, 3] as const) {
   );
 }
 
+test("more commands than one batch holds stay in their order", async (t) => {
+  const { redis } = await setUp(t, 2);
+  const lists = [keyOn(redis, "node1"), keyOn(redis, "node2")];
+  const numbers = Array.from({ length: 12_001 }, (_, number) => number);
+  const elements = numbers.map(String);
+  const pushed = numbers.map((number) => redis.rpush(at(lists, number % 2), number));
+  const lengths = await Promise.all(pushed);
+  t.deepEqual(
+    lengths,
+    numbers.map((number) => Math.floor(number / 2) + 1),
+  );
+  const pipeline = redis.pipeline();
+  for (const number of numbers) pipeline.lindex(at(lists, number % 2), Math.floor(number / 2));
+  t.deepEqual(
+    (await pipeline.exec())?.map(([, element]) => element),
+    elements,
+  );
+  for (const [index, list] of lists.entries()) {
+    t.deepEqual(
+      await redis.lrange(list, 0, -1),
+      elements.filter((_, at) => at % 2 === index),
+    );
+  }
+});
+
 // --- Messages, pushes, and others on the connection ---------------------------------------------
 
 test("what a user sends to a node by itself comes behind what was issued before", async (t) => {

@@ -87,6 +87,18 @@ test.serial("batches to a primary that Sentinels know, before and after a failov
   await batchesWork(t, redis);
 });
 
+test.serial("batches to a server that does not know RESP3", async (t) => {
+  const servers = await start(t, 2, { args: ["--rename-command", "HELLO", ""] });
+  const redis = newClient(t, servers.nodes);
+  await redis.connect();
+  t.is(redis.node("node1").options.protocol, 3);
+  await batchesWork(t, redis);
+  t.deepEqual(await all([redis.zadd("zset", 1.5, "member"), redis.zscore("zset", "member")]), [
+    { value: 1, error: undefined },
+    { value: "1.5", error: undefined },
+  ]);
+});
+
 // --- Helpers ------------------------------------------------------------------------------------
 
 function keysOf(label: string): string[] {
