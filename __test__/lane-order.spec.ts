@@ -250,6 +250,15 @@ test("a message of RESP2 is nobody's reply", async (t) => {
   }
   await until(() => heard.length === 1);
   at(proxies).delay = 0;
+  const calls = [
+    ["get", "key"],
+    ["mget", "key", "none"],
+  ];
+  const refused = [inOneTick(redis, calls), inPipeline(redis.pipeline(), calls)];
+  for (const { error } of (await Promise.all(refused)).flat()) {
+    t.like(error, { code: "UNSUPPORTED", node: "node1", sent: false });
+    t.regex(String(error), /get was not sent: in RESP2 node node1 takes nothing but/);
+  }
   t.is(await node.unsubscribe("channel"), 0);
   t.deepEqual(await Promise.all([redis.get("key"), redis.mget("key", "none")]), [
     "value",

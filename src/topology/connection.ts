@@ -56,6 +56,9 @@ interface Described {
 /** What ioredis says of a command whose time is up. */
 const TIMED_OUT = "Command timed out";
 
+/** What ioredis says of a command that it does not send, as its user has subscribed in RESP2. */
+const SUBSCRIBER = "Connection in subscriber mode, only subscriber commands may be used";
+
 /** In milliseconds; a longer one would end at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -443,6 +446,12 @@ export class Connection implements Sender {
       const outcome = sent ? "it may have run" : "it was not sent";
       const message = `node ${this.#name} ${what} in time: ${name} is given up; ${outcome}`;
       return this.#error("TIMEOUT", message, command, error);
+    }
+    if (error.message === SUBSCRIBER) {
+      const message =
+        `${name} was not sent: in RESP2 node ${this.#name} takes nothing but subscriptions while ` +
+        "its client has any; use redis.subscribe, or redis.node(name).duplicate()";
+      return this.#error("UNSUPPORTED", message, { ...command, sent: false }, error);
     }
     const message =
       `the connection to node ${this.#name} broke${because(this.#lastError)} before the reply to ` +
