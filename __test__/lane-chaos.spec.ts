@@ -105,7 +105,7 @@ test.serial("connections that fail again and again, under all kinds of commands"
     // One that is stalled would keep ioredis' own commands for ever.
     proxy.cut();
   }
-  await settle(t, ways, 2 * SHORT);
+  await settle(t, ways, 10 * SHORT);
   for (const node of ["node1", "node2"]) await calm(redis, node);
   for (const key of counters) {
     const value = Number(await redis.get(key));

@@ -84,7 +84,9 @@ test("commands are sent again after a lost connection, if the user wants that", 
 });
 
 test("a socketTimeout ends a connection on which nothing comes, and adds no listeners", async (t) => {
-  const { redis, servers, proxies } = await setUp(t, 1, { redisOptions: { socketTimeout: SHORT } });
+  const { redis, servers, proxies } = await setUp(t, 1, {
+    redisOptions: { socketTimeout: 3 * SHORT },
+  });
   const node = redis.node("node1");
   const admin = adminOf(t, at(servers));
   await admin.set("key", "x".repeat(200_000));

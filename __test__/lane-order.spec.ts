@@ -115,16 +115,16 @@ for (const protocol of [2, 3] as const) {
   test.serial(
     `commands in any order do what they do on one server, in RESP${protocol}`,
     async (t) => {
-      const redisOptions = { protocol };
-      const { redis: batching, proxies, nodes } = await setUp(t, 3, { redisOptions });
+      // A busy machine takes its time for small pieces.
+      const options = { redisOptions: { protocol }, commandTimeout: 60_000 };
+      const { redis: batching, proxies } = await setUp(t, 3, options);
       const others = await start(t, 3);
-      const ordinary = newClient(t, others.nodes, { redisOptions, autoBatch: false });
+      const ordinary = newClient(t, others.nodes, { ...options, autoBatch: false });
       await ordinary.connect();
       const [single] = (await start(t, 1)).nodes;
       if (single === undefined) throw new RangeError("there is no server");
       const plain = new Redis({ ...single, protocol });
       t.teardown(() => plain.disconnect());
-      t.is(nodes.length, 3);
       const lua = "redis.call('append', KEYS[1], ARGV[1]) return redis.call('get', KEYS[1])";
       // Where a script is not known, it takes two steps.
       await Promise.all([batching.each, ordinary.each, plain].map((on) => on.script("LOAD", lua)));
@@ -226,7 +226,10 @@ test("messages of RESP3 come between batches, and to whom they should", async (t
   );
   await until(() => heard.at(-1) === "message 39");
   await until(async () => Number(await redis.get("heard")) === 2 * heard.length);
-  t.true(heard.length > 30, `${heard.length} messages`);
+  t.deepEqual(
+    heard,
+    numbers.slice(-heard.length).map((number) => `message ${number}`),
+  );
 });
 
 test("a message of RESP2 is nobody's reply", async (t) => {
@@ -236,7 +239,7 @@ test("a message of RESP2 is nobody's reply", async (t) => {
   const heard: string[] = [];
   node.on("message", (_, message) => heard.push(message));
   await redis.set("key", "value");
-  Object.assign(at(proxies), { delay: 300, bytesPerPiece: 7 });
+  Object.assign(at(proxies), { delay: 700, bytesPerPiece: 7 });
   const subscribed = node.subscribe("channel");
   await until(async () => (await admin.pubsub("NUMSUB", "channel"))[1] === 1);
   // The server is in subscriber mode, and the client does not know yet.

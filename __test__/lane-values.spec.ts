@@ -56,7 +56,7 @@ test.serial("a batch of 60 MB, none of whose values goes by itself", async (t) =
 });
 
 test.serial("bytes of every kind, of every length about the borders of a chunk", async (t) => {
-  const { redis, proxies } = await setUp(t, 1);
+  const { redis, proxies } = await setUp(t, 1, LONG);
   const lengths = [0, 1, 2, 3, 9, 10, 99, 100, 999, 1000, 4095, 9_999, 10_000, 65_535, 65_536];
   const keys = lengths.map((length) => `length:${length}`);
   const valueOfLength = (length: number) =>
