@@ -102,7 +102,7 @@ export class Batcher {
    * many requests go together, and none waits for longer than for its turn.
    */
   #flushSoon(): void {
-    if (this.#nodes.some((node) => node.isBusy)) setImmediate(() => this.flush());
+    if (this.#nodes.some((node) => node.awaitsReplies)) setImmediate(() => this.flush());
     else process.nextTick(() => this.flush());
   }
 
@@ -114,13 +114,18 @@ export class Batcher {
     this.send(waiting);
   }
 
-  /** Sends commands, those of each node in their order. */
-  send(commands: readonly Batched[]): void {
+  /**
+   * Sends commands, those of each node in their order.
+   *
+   * @param isOneOfMany whether more is sent in this tick, and goes into one write with it
+   */
+  send(commands: readonly Batched[], isOneOfMany = false): void {
     if (commands.length > MOST_COMMANDS) {
-      this.send(commands.slice(0, MOST_COMMANDS));
-      this.send(commands.slice(MOST_COMMANDS));
+      this.send(commands.slice(0, MOST_COMMANDS), true);
+      this.send(commands.slice(MOST_COMMANDS), true);
       return;
     }
+    if (isOneOfMany) for (const node of this.#nodes) if (node.takesBatches) node.gather();
     const shares = this.#encode(commands);
     if (shares === undefined) for (const command of commands) this.#alone(command);
     else for (const share of shares) this.#sendShare(commands, share);

@@ -75,7 +75,7 @@ export class ShardedPipeline {
     let keyed: Batched[] = [];
     let parted: Parted[] = [];
     const send = () => {
-      if (keyed.length > 0) this.carrier.batcher?.send(keyed);
+      if (keyed.length > 0) this.carrier.batcher?.send(keyed, true);
       this.#sendParts(parted);
       keyed = [];
       parted = [];

@@ -4,8 +4,8 @@
  * ioredis keeps the queue of what has been sent, and its head tells whose reply
  * comes next. Replies to ordinary commands are passed on to ioredis as they
  * come. Those to a batch are taken out by the native scanner; when all are
- * there, ioredis gets one small reply in their place, so that its queue,
- * time-outs, reconnects and events go on working.
+ * there, their command is taken off the queue and settled, as ioredis does with
+ * its own, so that its time-outs, reconnects and events go on working.
  */
 import type { Redis } from "ioredis";
 import { native, Wait } from "../native.ts";
@@ -13,9 +13,6 @@ import { type Batch, BatchCommand } from "./batch.ts";
 import { ReplyBuilder } from "./reply.ts";
 
 type Listener = (bytes: Buffer) => void;
-
-/** What ioredis gets for a batch: the integer 1. */
-const STAND_IN = Buffer.from(":1\r\n");
 
 /** `>`, the first byte of what a server says unasked, such as messages. */
 const PUSH = 0x3e;
@@ -188,7 +185,7 @@ export class Wire {
     if (refusal !== undefined) throw refusal;
     if (batch.left === 0) {
       this.#batches--;
-      this.#deliver(STAND_IN);
+      this.#client.commandQueue.shift()?.command.resolve(batch.size);
       return consumed;
     }
     if (waitsFor === Wait.Push) return this.#pass(bytes, consumed, 0);

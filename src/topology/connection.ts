@@ -172,6 +172,11 @@ export class Connection implements Sender {
     return promises;
   }
 
+  /** Whether the server has been sent what it has not answered yet, as of the last bytes from it. */
+  get awaitsReplies(): boolean {
+    return this.client.commandQueue.length > 0;
+  }
+
   /** Whether a batch can be sent, which waits for nothing. */
   get takesBatches(): boolean {
     const isOpen = this.#waiting.size === 0 && !this.isClosed && this.#isWritable;
@@ -201,7 +206,6 @@ export class Connection implements Sender {
       },
     );
     this.#deadlines.start(command);
-    this.#gather();
     this.#wire?.send(command);
   }
 
@@ -347,7 +351,7 @@ export class Connection implements Sender {
   #hand(delivery: Delivery): void {
     const { command } = delivery;
     if (command.isSettled) return;
-    this.#gather();
+    this.gather();
     try {
       const promise = this.client.sendCommand(command);
       delivery.sent = true;
@@ -365,7 +369,7 @@ export class Connection implements Sender {
    * Has the socket gather what is written in this tick: a thousand commands are
    * then one system call, and wake the server once.
    */
-  #gather(): void {
+  gather(): void {
     const { stream } = this.client;
     if (stream === this.#gathering) return;
     this.#gathering = stream;

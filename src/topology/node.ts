@@ -101,9 +101,14 @@ export class Node implements Sender {
     return this.refusal === undefined && this.connection.takesBatches;
   }
 
-  /** Whether replies are due. */
-  get isBusy(): boolean {
-    return this.connection.isBusy;
+  /** Whether replies are due on its connection. */
+  get awaitsReplies(): boolean {
+    return this.connection.awaitsReplies;
+  }
+
+  /** Has the socket gather what is written in this tick: see {@link Connection.gather}. */
+  gather(): void {
+    this.connection.gather();
   }
 
   /** Sends a batch, only while the node takes them. */
