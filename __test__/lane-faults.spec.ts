@@ -189,7 +189,10 @@ for (const [name, fault] of Object.entries(FAULTS)) {
 for (const protocol of [2, 3] as const) {
   // Serial, as it keeps the event loop busy.
   test.serial(`cut at every byte of many replies, in RESP${protocol}`, async (t) => {
-    const { redis, proxies } = await setUp(t, 1, { redisOptions: { ...redisOptions, protocol } });
+    const { redis, proxies } = await setUp(t, 1, {
+      commandTimeout: LONG,
+      redisOptions: { ...redisOptions, protocol },
+    });
     const proxy = at(proxies);
     const commands = await manyKinds(redis);
     const replies: unknown[] = [];
@@ -205,7 +208,7 @@ for (const protocol of [2, 3] as const) {
       // What was answered comes in one piece, or a few bytes at a time.
       proxy.bytesPerPiece = [Number.POSITIVE_INFINITY, 5, 1][byte % 3] ?? 1;
       const cut = proxy.truncateReplyAfter(byte);
-      const outcomes = await settled(t, all(commands.map((command) => command(redis))), 5000);
+      const outcomes = await settled(t, all(commands.map((command) => command(redis))), LONG);
       await cut;
       for (const [index, outcome] of outcomes.entries()) {
         if (byte >= at(ends, index)) {
@@ -224,7 +227,7 @@ for (const protocol of [2, 3] as const) {
 }
 
 test("replies that come a few bytes at a time reach those whom they belong to", async (t) => {
-  const { redis, proxies } = await setUp(t, 2);
+  const { redis, proxies } = await setUp(t, 2, { commandTimeout: LONG });
   const keys = keysOn(redis, "node1", 100).concat(keysOn(redis, "node2", 100));
   await redis.mset(keys.flatMap((key) => [key, textOf(key)]));
   for (const proxy of proxies) proxy.bytesPerPiece = 3;

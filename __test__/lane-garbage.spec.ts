@@ -212,8 +212,8 @@ async function settled(t: ExecutionContext, outcomes: Promise<Outcome[]>): Promi
 /** Asserts that the connection is dropped, and that another does what it should. */
 async function recover(t: ExecutionContext, { redis, proxies, keys, others }: Filled) {
   const proxy = at(proxies);
-  await until(() => proxy.open === 1 && redis.node("node1").status === "ready");
   await proxy.heal();
+  await until(() => proxy.open === 1 && redis.node("node1").status === "ready");
   await calm(redis, "node1");
   t.deepEqual(await redis.mget([...keys, ...others]), [...keys, ...others].map(textOf));
   t.is(at(proxies, 1).connections, 1, "the other node's connection is untouched");

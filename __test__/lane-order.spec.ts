@@ -19,6 +19,9 @@ import {
 
 watchRejections(test);
 
+/** A busy machine takes its time for small pieces. */
+const LONG = { commandTimeout: 60_000 };
+
 // --- Any commands in any order ------------------------------------------------------------------
 
 /** Commands that are issued one after another, and what is waited for after them. */
@@ -115,8 +118,7 @@ for (const protocol of [2, 3] as const) {
   test.serial(
     `commands in any order do what they do on one server, in RESP${protocol}`,
     async (t) => {
-      // A busy machine takes its time for small pieces.
-      const options = { redisOptions: { protocol }, commandTimeout: 60_000 };
+      const options = { redisOptions: { protocol }, ...LONG };
       const { redis: batching, proxies } = await setUp(t, 3, options);
       const others = await start(t, 3);
       const ordinary = newClient(t, others.nodes, { ...options, autoBatch: false });
@@ -150,7 +152,7 @@ for (const protocol of [2, 3] as const) {
 }
 
 test("more commands than one batch holds stay in their order", async (t) => {
-  const { redis } = await setUp(t, 2);
+  const { redis } = await setUp(t, 2, LONG);
   const lists = [keyOn(redis, "node1"), keyOn(redis, "node2")];
   const numbers = Array.from({ length: 12_001 }, (_, number) => number);
   const elements = numbers.map(String);
@@ -177,7 +179,7 @@ test("more commands than one batch holds stay in their order", async (t) => {
 // --- Messages, pushes, and others on the connection ---------------------------------------------
 
 test("what a user sends to a node by itself comes behind what was issued before", async (t) => {
-  const { redis } = await setUp(t, 2);
+  const { redis } = await setUp(t, 2, LONG);
   const key = keyOn(redis, "node1");
   const node = redis.node("node1");
   const replies = await Promise.all([
@@ -195,7 +197,7 @@ test("what a user sends to a node by itself comes behind what was issued before"
 });
 
 test("messages of RESP3 come between batches, and to whom they should", async (t) => {
-  const { redis, servers, proxies } = await setUp(t, 1);
+  const { redis, servers, proxies } = await setUp(t, 1, LONG);
   const node = redis.node("node1");
   const admin = adminOf(t, at(servers));
   const heard: string[] = [];
@@ -207,14 +209,13 @@ test("messages of RESP3 come between batches, and to whom they should", async (t
   });
   at(proxies).bytesPerPiece = 5;
   const replies: Promise<unknown>[] = [];
+  const subscribed: Promise<unknown>[] = [];
   const numbers = Array.from({ length: 40 }, (_, number) => number);
   for (const number of numbers) {
     replies.push(redis.set(`key:${number}`, `value of ${number}`), redis.get(`key:${number}`));
-    if (number === 3) node.subscribe("first", "second", "third").catch(t.fail);
-    if (number === 20) node.unsubscribe("third").catch(t.fail);
-    if (number === 30) node.psubscribe("sec*").catch(t.fail);
-    // From then on there is somebody to hear.
-    if (number === 5) await until(async () => (await admin.pubsub("NUMSUB", "first"))[1] === 1);
+    if (number === 3) subscribed.push(node.subscribe("first", "second", "third"));
+    if (number === 20) subscribed.push(node.unsubscribe("third"));
+    if (number === 30) subscribed.push(node.psubscribe("sec*"));
     await admin.publish("first", `message ${number}`);
     if (number % 3 === 0) await turn();
     replies.push(redis.get(`key:${number}`), node.get(`key:${number}`));
@@ -224,16 +225,16 @@ test("messages of RESP3 come between batches, and to whom they should", async (t
     await Promise.all(replies),
     texts.flatMap((text) => ["OK", text, text, text]),
   );
-  await until(() => heard.at(-1) === "message 39");
+  t.deepEqual(await Promise.all(subscribed), [3, 2, 3]);
+  await admin.publish("first", "the last");
+  await until(() => heard.at(-1) === "the last");
+  const published = [...numbers.map((number) => `message ${number}`), "the last"];
+  t.deepEqual(heard, published.slice(-heard.length));
   await until(async () => Number(await redis.get("heard")) === 2 * heard.length);
-  t.deepEqual(
-    heard,
-    numbers.slice(-heard.length).map((number) => `message ${number}`),
-  );
 });
 
 test("a message of RESP2 is nobody's reply", async (t) => {
-  const { redis, servers, proxies } = await setUp(t, 1, { redisOptions: { protocol: 2 } });
+  const { redis, servers, proxies } = await setUp(t, 1, { ...LONG, redisOptions: { protocol: 2 } });
   const node = redis.node("node1");
   const admin = adminOf(t, at(servers));
   const heard: string[] = [];
@@ -271,7 +272,7 @@ test("a message of RESP2 is nobody's reply", async (t) => {
 });
 
 test("what a server says unasked comes between the replies of a batch", async (t) => {
-  const { redis, servers, proxies } = await setUp(t, 1);
+  const { redis, servers, proxies } = await setUp(t, 1, LONG);
   const admin = adminOf(t, at(servers));
   await redis.node("node1").call("CLIENT", "TRACKING", "ON", "BCAST");
   for (const bytesPerPiece of [Number.POSITIVE_INFINITY, 11, 1]) {
@@ -290,7 +291,7 @@ test("what a server says unasked comes between the replies of a batch", async (t
 });
 
 test("large ordinary replies hold up nothing but what comes behind them", async (t) => {
-  const { redis } = await setUp(t, 1);
+  const { redis } = await setUp(t, 1, LONG);
   const node = redis.node("node1");
   const [large, small] = keysOn(redis, "node1", 2);
   if (large === undefined || small === undefined) return t.fail();
@@ -311,7 +312,7 @@ test("large ordinary replies hold up nothing but what comes behind them", async 
 });
 
 test("commands that block hold up nobody, and wake for what batches write", async (t) => {
-  const { redis } = await setUp(t, 2);
+  const { redis } = await setUp(t, 2, LONG);
   const lists = [keyOn(redis, "node1", "list"), keyOn(redis, "node2", "list")];
   const blocked = lists.map((list) => redis.blpop(list, 20));
   const gets = keysOn(redis, "node1", 50).map((key) => redis.get(key));
