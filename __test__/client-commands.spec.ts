@@ -389,7 +389,6 @@ test("keys on several nodes are refused, and the error says which key is where",
 /** Commands that run on one node, and of whose keys no copies would do. */
 const ACROSS: readonly ((a: string, b: string) => Call)[] = [
   (a, b) => ["eval", "return 1", 2, a, b],
-  (a, b) => ["evalsha_ro", "0".repeat(40), 2, a, b],
   (a, b) => ["fcall", "f", 2, a, b],
   (a, b) => ["migrate", "host", 1, "", 0, 1, "KEYS", a, b],
 ];

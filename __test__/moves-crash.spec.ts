@@ -58,6 +58,11 @@ const SCENES: readonly Scene[] = [
   { ...lists, command: (source, destination) => ["lmove", source, destination, "LEFT", "RIGHT"] },
   { ...lists, command: (source, destination) => ["rpoplpush", source, destination] },
   {
+    ...lists,
+    command: (source, destination) => ["blmove", source, destination, "LEFT", "RIGHT", "1"],
+  },
+  { ...lists, command: (source, destination) => ["brpoplpush", source, destination, "1"] },
+  {
     command: (source, destination) => ["lmove", source, destination, "RIGHT", "LEFT"],
     prepare: ({ nodes }, source) => nodes[0].rpush(source, "only"),
     holds: lists.holds,

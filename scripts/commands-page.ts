@@ -119,6 +119,8 @@ Where a reply differs from that of one Redis:
   no order. A key that becomes one of the wrong type ends the wait with \`WRONGTYPE\`.
 - \`xreadgroup\` delivers nothing unless all streams have the group. If a node fails when others
   have delivered, what they delivered is in the results of a \`PartialFailureError\`.
+- \`eval_ro\`, \`evalsha_ro\` and \`fcall_ro\` over several nodes run on copies, whose names they
+  see in place of those of their keys.
 - \`copy\` with \`DB\` works only where both keys lie on one node.
 - Users restricted by ACL need \`~shardis:*\`, DUMP and RESTORE for what is emulated, EVAL for
   moves and \`msetnx\`, MULTI, EXEC, EXISTS, CLIENT ID, CLIENT TRACKING and SUBSCRIBE to the

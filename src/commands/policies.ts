@@ -89,7 +89,8 @@ const ROWS: readonly (readonly [policy: Policy, commands: string])[] = [
 
   [
     { kind: "ship", written: "none" },
-    "lcs pfcount sdiff sdiffcard sinter sintercard sunion sunioncard zdiff zinter zintercard zunion",
+    "eval_ro evalsha_ro fcall_ro " +
+      "lcs pfcount sdiff sdiffcard sinter sintercard sunion sunioncard zdiff zinter zintercard zunion",
   ],
   [
     { kind: "ship", written: "first" },
