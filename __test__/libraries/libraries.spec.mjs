@@ -139,10 +139,13 @@ test("redlock over nodes(), each an independent server", async (t) => {
   const { redis } = await started(t);
   const redlock = new Redlock(redis.nodes(), { retryCount: 0 });
   const lock = await redlock.acquire(["lock:a"], 60_000);
-  t.deepEqual(Object.values(await redis.each.exists("lock:a")), [1, 1, 1]);
+  // It has the lock once most have answered; the others are still to come.
+  const holds = async () => Object.values(await redis.each.exists("lock:a"));
+  while ((await holds()).includes(0));
   await t.throwsAsync(redlock.acquire(["lock:a"], 60_000));
   await lock.release();
   const again = await redlock.acquire(["lock:a"], 60_000);
   await again.release();
-  t.deepEqual(Object.values(await redis.each.exists("lock:a")), [0, 0, 0]);
+  while ((await holds()).includes(1));
+  t.deepEqual(await holds(), [0, 0, 0]);
 });
