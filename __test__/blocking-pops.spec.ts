@@ -1,12 +1,14 @@
 /** Blocking pops over keys of several nodes: they answer as one Redis does, and take one element. */
 import { setTimeout as delay } from "node:timers/promises";
-import test, { type ExecutionContext } from "ava";
-import type { Redis } from "ioredis";
+import test from "ava";
 import { type ShardedRedis, type ShardedRedisOptions, ShardisError } from "../src/index.ts";
+import type { Call } from "./helpers/beside-plain.ts";
 import {
+  agree,
   noneIsBlocked,
   openPlain,
   openTrio,
+  REPLY_SHAPES,
   untilAsked,
   untilQuiet,
   untilWaiting,
@@ -26,8 +28,6 @@ import {
 } from "./helpers/setup.ts";
 
 watchRejections(test);
-
-type Call = readonly [command: string, ...args: (string | number | Buffer)[]];
 
 const bytes = Buffer.from([0xff, 0x00, 0x0d, 0x0a, 0xc3]);
 
@@ -89,55 +89,21 @@ const CALLS: readonly Call[] = [
   ["bzmpop", 1, 3, "z1", "z2", "n1", "MIN", "COUNT", "few"],
 ];
 
-/** Asks both for the same in every form, and compares replies, errors, and what is left. */
-async function agree(t: ExecutionContext, sharded: ShardedRedis, plain: Redis) {
-  const keys = new Map(
-    Object.entries(NODES).map(([name, node]) => [name, keyOn(sharded, node, name)]),
-  );
-  const placed = (args: readonly (string | number | Buffer)[]) =>
-    args.map((arg) => keys.get(String(arg)) ?? (typeof arg === "number" ? String(arg) : arg));
-  const ask = async (client: ShardedRedis | Redis, method: string, args: readonly unknown[]) => {
-    await client.flushall();
-    for (const [seed, ...values] of SEED) await client.call(seed, placed(values));
-    const run: unknown = Reflect.get(client, method);
-    if (typeof run !== "function") throw new TypeError(`there is no ${method}`);
-    const reply: unknown = await Reflect.apply(run, client, args).catch(
-      (error: Error) => error.message,
-    );
-    const left: unknown[] = [];
-    for (const [command, ...names] of [
-      ["lrange", "l1", "l2", bytes],
-      ["zrange", "z1", "z2"],
-    ] as const) {
-      for (const key of placed(names))
-        left.push(await client.callBuffer(command, [key, "0", "-1"]));
-    }
-    return { reply, left };
-  };
-  for (const [command, ...words] of CALLS) {
-    const args = placed(words);
-    for (const [method, given] of [
-      [command, args],
-      [`${command}Buffer`, args],
-      ["call", [command, ...args]],
-      ["callBuffer", [command.toUpperCase(), ...args]],
-    ] as const) {
-      const told = `${method} ${words.join(" ")}`;
-      t.deepEqual(await ask(sharded, method, given), await ask(plain, method, given), told);
-    }
-  }
-}
+const LOOKS: readonly Call[] = [
+  ...["l1", "l2", bytes].map((list): Call => ["lrange", list, 0, -1]),
+  ...["z1", "z2"].map((set): Call => ["zrange", set, 0, -1]),
+];
 
-for (const redisOptions of [
-  { protocol: 2 },
-  { protocol: 3 },
-  { protocol: 3, replyMapping: "resp3" },
-] as const) {
+for (const redisOptions of REPLY_SHAPES) {
   test.serial(
     `replies, errors and what is left are those of one Redis, with ${JSON.stringify(redisOptions)}`,
     async (t) => {
       const { redis } = await openTrio(t, { redisOptions });
-      await agree(t, redis, await openPlain(t, redisOptions));
+      const keys = new Map(
+        Object.entries(NODES).map(([name, at]) => [name, keyOn(redis, at, name)]),
+      );
+      const plain = await openPlain(t, redisOptions);
+      await agree(t, redis, plain, { keys, seed: SEED, calls: CALLS, looks: LOOKS });
       await noneIsBlocked(t, redis);
     },
   );

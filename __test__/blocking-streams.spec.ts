@@ -1,19 +1,30 @@
 /** XREAD BLOCK and XREADGROUP over streams on several nodes: what is delivered arrives. */
-import test, { type ExecutionContext } from "ava";
-import type { Redis } from "ioredis";
+import test from "ava";
 import { PartialFailureError, type ShardedRedis, ShardisError } from "../src/index.ts";
-import { noneIsBlocked, openPlain, openTrio, type Trio, untilWaiting } from "./helpers/blocking.ts";
+import type { Call } from "./helpers/beside-plain.ts";
+import {
+  agree,
+  noneIsBlocked,
+  openPlain,
+  openTrio,
+  REPLY_SHAPES,
+  untilWaiting,
+} from "./helpers/blocking.ts";
 import { recorded } from "./helpers/sent.ts";
-import { at, held, keysOn, newClient, until, watchRejections } from "./helpers/setup.ts";
+import { at, held, keyOn, keysOn, newClient, until, watchRejections } from "./helpers/setup.ts";
 
 watchRejections(test);
 
-type Call = readonly [command: string, ...args: (string | number | Buffer)[]];
-
 const bytes = Buffer.from([0xff, 0x00, 0x0d, 0x0a, 0xc3]);
 
-/** Streams by the names that stand for them; `x…` do not exist. */
-const STREAMS = ["s1", "s2", "s3", "x1", "x2", "text"] as const;
+/** Where the streams lie; `x…` do not exist. */
+const NODES: Readonly<Record<string, string>> = {
+  s1: "node1",
+  s2: "node2",
+  s3: "node3",
+  x1: "node2",
+  text: "node1",
+};
 
 const SEED: readonly Call[] = [
   ["xadd", "s1", "1-0", "f", bytes],
@@ -65,55 +76,22 @@ const CALLS: readonly Call[] = [
   ["xreadgroup", "COUNT", 1, "BLOCK", 10, "STREAMS", "s1", "s2", ">", ">"],
 ];
 
-/** Asks both for the same in every form, and compares replies, errors, and what the groups know. */
-async function agree(t: ExecutionContext, { redis, a, b, c }: Trio, plain: Redis) {
-  const [x1, x2, text] = ["node2", "node3", "node1"].map((node) => at(keysOn(redis, node, 1, "x")));
-  const keys = new Map(STREAMS.map((name, index) => [name, [a, b, c, x1, x2, text][index] ?? ""]));
-  const placed = (args: readonly (string | number | Buffer)[]) =>
-    args.map((arg) => {
-      const name = STREAMS.find((stream) => stream === arg);
-      return name === undefined ? (Buffer.isBuffer(arg) ? arg : `${arg}`) : (keys.get(name) ?? "");
-    });
-  const ask = async (client: ShardedRedis | Redis, method: string, args: readonly unknown[]) => {
-    await client.flushall();
-    for (const [seed, ...values] of SEED) await client.call(seed, placed(values));
-    const run: unknown = Reflect.get(client, method);
-    if (typeof run !== "function") throw new TypeError(`there is no ${method}`);
-    const reply: unknown = await Reflect.apply(run, client, args).catch(
-      (error: Error) => error.message,
-    );
-    const known: unknown[] = [];
-    for (const stream of placed(["s1", "s2", "s3", bytes])) {
-      known.push(await client.call("xinfo", ["GROUPS", stream]));
-      known.push(await client.call("xpending", [stream, "g"]));
-    }
-    return { reply, known };
-  };
-  for (const [command, ...words] of CALLS) {
-    const args = placed(words);
-    for (const [method, given] of [
-      [command, args],
-      [`${command}Buffer`, args],
-      ["call", [command, ...args]],
-      ["callBuffer", [command.toUpperCase(), ...args]],
-    ] as const) {
-      const told = `${method} ${words.join(" ")}`;
-      t.deepEqual(await ask(redis, method, given), await ask(plain, method, given), told);
-    }
-  }
-}
+const LOOKS: readonly Call[] = ["s1", "s2", "s3", bytes].flatMap((stream): Call[] => [
+  ["xinfo", "GROUPS", stream],
+  ["xpending", stream, "g"],
+]);
 
-for (const redisOptions of [
-  { protocol: 2 },
-  { protocol: 3 },
-  { protocol: 3, replyMapping: "resp3" },
-] as const) {
+for (const redisOptions of REPLY_SHAPES) {
   test.serial(
     `replies, errors and groups are those of one Redis, with ${JSON.stringify(redisOptions)}`,
     async (t) => {
-      const trio = await openTrio(t, { redisOptions });
-      await agree(t, trio, await openPlain(t, redisOptions));
-      await noneIsBlocked(t, trio.redis);
+      const { redis } = await openTrio(t, { redisOptions });
+      const keys = new Map(
+        Object.entries(NODES).map(([name, node]) => [name, keyOn(redis, node, name)]),
+      );
+      const plain = await openPlain(t, redisOptions);
+      await agree(t, redis, plain, { keys, seed: SEED, calls: CALLS, looks: LOOKS });
+      await noneIsBlocked(t, redis);
     },
   );
 }

@@ -1,17 +1,14 @@
 /** SORT with BY and GET patterns: over several nodes it answers as one Redis does. */
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import fc from "fast-check";
-import { Redis } from "ioredis";
 import { keyNamed, ownerOfAll, readKeyPattern } from "../src/commands/sort-options.ts";
-import { Placement, type ShardedRedisOptions } from "../src/index.ts";
+import { Placement } from "../src/index.ts";
 import { bytes, check, text } from "./helpers/arbitraries.ts";
+import { type Argument, type Call, startBesidePlain } from "./helpers/beside-plain.ts";
 import { naives } from "./helpers/naive.ts";
 import { nothingIsSent, onlyIsSent } from "./helpers/sent.ts";
-import { failure, keyOn, keysOn, newClient, start } from "./helpers/setup.ts";
+import { failure, keyOn, keysOn } from "./helpers/setup.ts";
 import { weighted } from "./helpers/vectors.ts";
-
-type Argument = string | number | Buffer;
-type Call = readonly [command: string, ...args: Argument[]];
 
 const odd = Buffer.from([0xff, 0x00, 0x2a, 0xfe]);
 
@@ -80,53 +77,53 @@ const UNSORTED: readonly (readonly Argument[])[] = [
 
 for (const [type, collection] of Object.entries(COLLECTIONS)) {
   test(`a ${type} is sorted by keys of all nodes, and gets them`, async (t) => {
-    const { both } = await started(t);
-    for (const call of [...VALUES, collection]) await both(call);
+    const { both } = await startBesidePlain(t);
+    for (const call of [...VALUES, collection]) await both(...call);
     const unsorted = type === "set" ? [] : UNSORTED;
     for (const options of [...SORTS, ...unsorted]) {
-      await both(["sort", "from", ...options]);
-      await both(["sort_ro", "from", ...options]);
+      await both("sort", "from", ...options);
+      await both("sort_ro", "from", ...options);
     }
-    await both(["sort_ro", "from", "BY", "w:*", "STORE", "to"]);
+    await both("sort_ro", "from", "BY", "w:*", "STORE", "to");
   });
 
   test(`what is made of a ${type} is stored, or takes away what was there`, async (t) => {
-    const { both } = await started(t);
+    const { both } = await startBesidePlain(t);
     const call = async (...args: Argument[]) => {
-      await both(["set", "to", "was there", "EX", 1000]);
-      await both(["sort", "from", ...args]);
+      await both("set", "to", "was there", "EX", 1000);
+      await both("sort", "from", ...args);
       for (const look of ["type", "ttl", "from"]) {
-        if (look === "from") await both(["lrange", "to", 0, -1]);
-        else await both([look, "to"]);
+        if (look === "from") await both("lrange", "to", 0, -1);
+        else await both(look, "to");
       }
     };
-    for (const value of [...VALUES, collection]) await both(value);
+    for (const value of [...VALUES, collection]) await both(...value);
     for (const options of [...SORTS, ...UNSORTED]) await call(...options, "STORE", "to");
     await call("STORE", "to", "BY", "w:*");
     await call("STORE", "elsewhere", "BY", "w:*", "STORE", "to");
-    await both(["sort", "from", "BY", "w:*", "GET", "o:*:end", "STORE", "w:a"]);
-    await both(["lrange", "w:a", 0, -1]);
-    await both(["sort", "from", "BY", "w:*", "STORE", "from"]);
-    await both(["lrange", "from", 0, -1]);
+    await both("sort", "from", "BY", "w:*", "GET", "o:*:end", "STORE", "w:a");
+    await both("lrange", "w:a", 0, -1);
+    await both("sort", "from", "BY", "w:*", "STORE", "from");
+    await both("lrange", "from", 0, -1);
   });
 }
 
 test("weights that are no numbers are the server's error, and those that are not there are 0", async (t) => {
-  const { both } = await started(t);
-  await both(["rpush", "from", "a", "b", "c"]);
-  await both(["set", "w:a", "1"]);
-  await both(["set", "w:c", "-1"]);
-  await both(["sort", "from", "BY", "w:*"]);
-  await both(["set", "w:b", "many"]);
-  await both(["sort", "from", "BY", "w:*"]);
-  await both(["sort", "from", "BY", "w:*", "ALPHA"]);
-  await both(["set", "to", "stays"]);
-  await both(["sort", "from", "BY", "w:*", "STORE", "to"]);
-  await both(["get", "to"]);
+  const { both } = await startBesidePlain(t);
+  await both("rpush", "from", "a", "b", "c");
+  await both("set", "w:a", "1");
+  await both("set", "w:c", "-1");
+  await both("sort", "from", "BY", "w:*");
+  await both("set", "w:b", "many");
+  await both("sort", "from", "BY", "w:*");
+  await both("sort", "from", "BY", "w:*", "ALPHA");
+  await both("set", "to", "stays");
+  await both("sort", "from", "BY", "w:*", "STORE", "to");
+  await both("get", "to");
 });
 
 test("any list is sorted by any weights", async (t) => {
-  const { sharded, plain, both } = await started(t);
+  const { sharded, plain, both } = await startBesidePlain(t);
   const element = fc.oneof(bytes, fc.integer({ min: -5, max: 5 }).map(String).map(Buffer.from));
   // Not those that are too small for a number: the server that has seen one goes on to refuse others.
   const weight = fc.oneof(
@@ -158,7 +155,7 @@ test("any list is sorted by any weights", async (t) => {
         ...(limit === null ? [] : ["LIMIT", ...limit]),
         ...(isStored ? ["STORE", "to"] : []),
       ];
-      await both(["sort", ...args]);
+      await both("sort", ...args);
       t.deepEqual(await sharded.lrangeBuffer("to", 0, -1), await plain.lrangeBuffer("to", 0, -1));
     }),
     { numRuns: 60 },
@@ -166,7 +163,7 @@ test("any list is sorted by any weights", async (t) => {
 });
 
 test("replies come as text or as bytes, also in a pipeline and by a callback", async (t) => {
-  const { sharded } = await started(t);
+  const { sharded } = await startBesidePlain(t);
   await sharded.rpush("from", "b", "a", "c");
   await sharded.mset({ "w:a": 3, "w:b": 2, "w:c": 1, "o:a": "A", "o:b": "B" });
   const args = ["from", "BY", "w:*", "GET", "o:*"] as const;
@@ -193,16 +190,16 @@ test("replies come as text or as bytes, also in a pipeline and by a callback", a
 });
 
 test("patterns get the prefix as keys do, as in ioredis", async (t) => {
-  const { both } = await started(t, { keyPrefix: "p:" });
-  await both(["rpush", "from", "a", "b", "c"]);
-  await both(["mset", "w:a", 3, "w:b", 2, "w:c", 1, "o:a", "A"]);
-  await both(["sort", "from", "BY", "w:*", "GET", "#", "GET", "o:*"]);
-  await both(["sort", "from", "BY", "w:*", "GET", "#", "GET", "o:*", "STORE", "to"]);
-  await both(["lrange", "to", 0, -1]);
+  const { both } = await startBesidePlain(t, { keyPrefix: "p:" });
+  await both("rpush", "from", "a", "b", "c");
+  await both("mset", "w:a", 3, "w:b", 2, "w:c", 1, "o:a", "A");
+  await both("sort", "from", "BY", "w:*", "GET", "#", "GET", "o:*");
+  await both("sort", "from", "BY", "w:*", "GET", "#", "GET", "o:*", "STORE", "to");
+  await both("lrange", "to", 0, -1);
 });
 
 test("a scheme that cuts the tag off the keys: they are found under the names that they have", async (t) => {
-  const { sharded } = await started(
+  const { sharded } = await startBesidePlain(
     t,
     {
       placement: { scheme: "rediscluster", client: "python3" },
@@ -220,7 +217,7 @@ test("a scheme that cuts the tag off the keys: they are found under the names th
 });
 
 test("patterns with the hash tag of the key: one command, at once, in transactions too", async (t) => {
-  const { sharded } = await started(t);
+  const { sharded } = await startBesidePlain(t);
   await sharded.rpush("{t}from", "b", "a");
   await sharded.mset({ "{t}w:a": 1, "{t}w:b": 2 });
   const args = ["{t}from", "BY", "{t}w:*", "GET", "{t}w:*->f", "GET", "#", "STORE", "{t}to"];
@@ -241,7 +238,7 @@ test("patterns with the hash tag of the key: one command, at once, in transactio
 });
 
 test("strict, tagged and transactions refuse patterns whose keys may lie anywhere", async (t) => {
-  const { sharded } = await started(t);
+  const { sharded } = await startBesidePlain(t);
   const code = "CROSS_NODE";
   await nothingIsSent(t, sharded, async () => {
     for (const pattern of ["w:*", "*", "w:{*}", "w:{t*}", "w:*{t}", "{}*", "w:*->{t}"]) {
@@ -256,7 +253,7 @@ test("strict, tagged and transactions refuse patterns whose keys may lie anywher
 });
 
 test("explain says in how many round trips, and where its keys may lie", async (t) => {
-  const { sharded } = await started(t);
+  const { sharded } = await startBesidePlain(t);
   const nodes = ["node1", "node2", "node3"];
   const told = (...args: string[]) => sharded.explain("sort", ["from", ...args]);
   const ship = { strategy: "ship", nodes, atomicity: "emulated" };
@@ -267,7 +264,7 @@ test("explain says in how many round trips, and where its keys may lie", async (
 });
 
 test("with many elements each value is copied once, and no copy is left", async (t) => {
-  const { sharded } = await started(t);
+  const { sharded } = await startBesidePlain(t);
   const elements = Array.from({ length: 25_000 }, (_, n) => `${n}`);
   await sharded.rpush("from", ...elements, ...elements);
   await sharded.mset(elements.flatMap((element) => [`w:${element}`, -element]));
@@ -277,7 +274,7 @@ test("with many elements each value is copied once, and no copy is left", async 
 });
 
 test("a node that is down: nothing is stored, and the error names it", async (t) => {
-  const { sharded, servers } = await started(t, { commandTimeout: 1000 });
+  const { sharded, servers } = await startBesidePlain(t, { commandTimeout: 1000 });
   const from = keyOn(sharded, "node1");
   const to = keyOn(sharded, "node2", "to");
   const [element = ""] = keysOn(sharded, "node3", 1, "w").map((key) => key.slice("w:".length));
@@ -315,27 +312,3 @@ test("wherever all keys of a pattern are said to lie, there they lie", (t) => {
   }
   t.true(bound > 100, `${bound} patterns were bound`);
 });
-
-// --- Helpers ------------------------------------------------------------------------------------
-
-/** Three nodes with the face of one, and one plain Redis, which must agree. */
-async function started(
-  t: ExecutionContext,
-  options: ShardedRedisOptions = {},
-  names = ["node1", "node2", "node3"],
-) {
-  const servers = await start(t, 4, { names: [...names, "plain"] });
-  const sharded = newClient(t, servers.nodes.slice(0, 3), options);
-  await sharded.connect();
-  const plain = new Redis(servers.node("plain").port, { keyPrefix: options.keyPrefix });
-  t.teardown(() => plain.disconnect());
-  const both = async ([command, ...args]: Call) => {
-    const [ours, theirs] = await Promise.all(
-      [sharded, plain].map((client) =>
-        client.callBuffer(command, args).catch((error: Error) => error.message),
-      ),
-    );
-    t.deepEqual(ours, theirs, `${command} ${args.join(" ")}`);
-  };
-  return { servers, sharded, plain, both };
-}

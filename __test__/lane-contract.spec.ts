@@ -90,7 +90,7 @@ test("a command taken off commandQueue and resolved has had its reply", async (t
   const [first, second] = [new Command("ping"), new Command("get", ["a"])];
   const { stream } = redis;
   const write = stream.write.bind(stream);
-  // Its reply is taken out of the socket's bytes, so to say.
+  // It is never sent, so no reply to it comes: as if one had been taken out of what came.
   stream.write = () => true;
   redis.sendCommand(first);
   stream.write = write;

@@ -249,8 +249,7 @@ test("a reconnectOnError that always answers 2 does not keep a promise for ever"
 });
 
 test.serial("a reconnectOnError that throws harms nobody", async (t) => {
-  const faults: string[] = [];
-  const note = (error: Error) => void faults.push(error.message);
+  const faults = uncaughtFaults(t);
   const { redis, proxies } = await setUp(t, 1, {
     redisOptions: {
       reconnectOnError: () => {
@@ -259,13 +258,6 @@ test.serial("a reconnectOnError that throws harms nobody", async (t) => {
     },
   });
   await redis.set("text", "value");
-  const listeners = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  process.on("uncaughtException", note);
-  t.teardown(() => {
-    process.off("uncaughtException", note);
-    for (const listener of listeners) process.on("uncaughtException", listener);
-  });
   const outcomes = await settled(t, inOneTick(redis, AROUND_AN_ERROR));
   t.deepEqual(
     outcomes.map(({ value }) => value),
@@ -315,15 +307,7 @@ test.serial(
     const { redis } = await setUp(t, 1);
     await redis.set("text", "value");
     const heard: unknown[] = [];
-    const faults: string[] = [];
-    const note = (error: Error) => void faults.push(error.message);
-    const listeners = process.listeners("uncaughtException");
-    process.removeAllListeners("uncaughtException");
-    process.on("uncaughtException", note);
-    t.teardown(() => {
-      process.off("uncaughtException", note);
-      for (const listener of listeners) process.on("uncaughtException", listener);
-    });
+    const faults = uncaughtFaults(t);
     redis.get("text", (error, value) => void heard.push([error, value]));
     redis.get("text", () => {
       throw new Error("a fault of the user's");
@@ -474,4 +458,18 @@ const WAYS: readonly ((client: Client, calls: readonly Call[]) => Promise<Outcom
 async function settled(t: ExecutionContext, outcomes: Promise<Outcome[]>): Promise<Outcome[]> {
   await settle(t, [outcomes], 5000);
   return outcomes;
+}
+
+/** The messages of what is thrown from now on and caught by nobody. */
+function uncaughtFaults(t: ExecutionContext): readonly string[] {
+  const faults: string[] = [];
+  const note = (error: Error) => void faults.push(error.message);
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", note);
+  t.teardown(() => {
+    process.off("uncaughtException", note);
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  return faults;
 }

@@ -1,34 +1,21 @@
 /** MSETNX over several nodes answers as one plain Redis does, and leaves what it leaves. */
 import test, { type ExecutionContext } from "ava";
-import { Redis } from "ioredis";
 import type { ShardedRedisOptions } from "../src/index.ts";
+import { startBesidePlain } from "./helpers/beside-plain.ts";
 import { nothingIsSent, onlyIsSent } from "./helpers/sent.ts";
-import { keyOn, keysOn, newClient, start, until } from "./helpers/setup.ts";
-
-type Argument = string | number | Buffer;
+import { keyOn, keysOn, until } from "./helpers/setup.ts";
 
 const odd = Buffer.from([0xff, 0x00, 0x0d, 0x0a, 0x7b]);
 
+/** With a key on each node. */
 async function started(
   t: ExecutionContext,
   options: ShardedRedisOptions = {},
   names = ["node1", "node2", "node3"],
 ) {
-  const servers = await start(t, 4, { names: [...names, "plain"] });
-  const sharded = newClient(t, servers.nodes.slice(0, 3), options);
-  await sharded.connect();
-  const plain = new Redis(servers.node("plain").port, { keyPrefix: options.keyPrefix });
-  t.teardown(() => plain.disconnect());
-  const [a = "", b = "", c = ""] = names.map((name) => keyOn(sharded, name));
-  const both = async (command: string, ...args: Argument[]) => {
-    const [ours, theirs] = await Promise.all(
-      [sharded, plain].map((client) =>
-        client.callBuffer(command, args).catch((error: Error) => error.message),
-      ),
-    );
-    t.deepEqual(ours, theirs, `${command} ${args.join(" ")}`);
-  };
-  return { servers, sharded, plain, both, a, b, c };
+  const together = await startBesidePlain(t, options, names);
+  const [a = "", b = "", c = ""] = names.map((name) => keyOn(together.sharded, name));
+  return { ...together, a, b, c };
 }
 
 test("all keys are set where none exists, and none where any does", async (t) => {

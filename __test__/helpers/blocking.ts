@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ExecutionContext } from "ava";
 import { Redis, type RedisOptions } from "ioredis";
 import type { ShardedRedis, ShardedRedisOptions } from "../../src/index.ts";
+import type { Argument, Call } from "./beside-plain.ts";
 import { at, callsOf, keyOn, newClient, type Rig, setUp, start, until } from "./setup.ts";
 
 /** Three nodes, and a key on each. */
@@ -27,6 +28,61 @@ export async function openTrio(
   );
   await direct.connect();
   return { ...rig, direct, a, b, c };
+}
+
+/** Options under which replies have other shapes. */
+export const REPLY_SHAPES = [
+  { protocol: 2 },
+  { protocol: 3 },
+  { protocol: 3, replyMapping: "resp3" },
+] as const;
+
+/** What is asked of a client, in terms of names that stand for keys. */
+export interface Comparison {
+  /** The keys by their names. */
+  readonly keys: ReadonlyMap<string, string>;
+  /** What is there before each of the calls. */
+  readonly seed: readonly Call[];
+  readonly calls: readonly Call[];
+  /** What is looked at after each of the calls. */
+  readonly looks: readonly Call[];
+}
+
+/** Asks both for the same in every form, and compares replies, errors, and what is left. */
+export async function agree(
+  t: ExecutionContext,
+  sharded: ShardedRedis,
+  plain: Redis,
+  { keys, seed, calls, looks }: Comparison,
+): Promise<void> {
+  const placed = (args: readonly Argument[]) =>
+    args.map((arg) => keys.get(String(arg)) ?? (typeof arg === "number" ? String(arg) : arg));
+  const ask = async (client: ShardedRedis | Redis, method: string, args: readonly unknown[]) => {
+    await client.flushall();
+    for (const [command, ...given] of seed) await client.call(command, placed(given));
+    const run: unknown = Reflect.get(client, method);
+    if (typeof run !== "function") throw new TypeError(`there is no ${method}`);
+    const reply: unknown = await Reflect.apply(run, client, args).catch(
+      (error: Error) => error.message,
+    );
+    const left: unknown[] = [];
+    for (const [command, ...given] of looks) {
+      left.push(await client.callBuffer(command, placed(given)));
+    }
+    return { reply, left };
+  };
+  for (const [command, ...words] of calls) {
+    const args = placed(words);
+    for (const [method, given] of [
+      [command, args],
+      [`${command}Buffer`, args],
+      ["call", [command, ...args]],
+      ["callBuffer", [command.toUpperCase(), ...args]],
+    ] as const) {
+      const told = `${method} ${words.join(" ")}`;
+      t.deepEqual(await ask(sharded, method, given), await ask(plain, method, given), told);
+    }
+  }
 }
 
 /** One plain Redis. */

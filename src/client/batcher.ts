@@ -1,7 +1,7 @@
 /** Commands of one tick, sent to each node as one batch. */
 import { type Argument, type ReplyEncoding, toWirable, withPrefix } from "../commands/arguments.ts";
+import { isBatchable } from "../commands/batchable.ts";
 import type { Territory } from "../commands/request.ts";
-import { isBatchable } from "../commands/table.ts";
 import {
   Batch,
   type Explain,

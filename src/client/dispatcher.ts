@@ -6,15 +6,15 @@ import type { Recovery } from "../commands/emulate/journal.ts";
 import { Lines } from "../commands/emulate/line.ts";
 import { Mover } from "../commands/emulate/move.ts";
 import { popFirst } from "../commands/emulate/probe.ts";
-import { readCursor, writeCursor } from "../commands/emulate/scan.ts";
+import { randomKey } from "../commands/emulate/random-key.ts";
+import { scanNodes } from "../commands/emulate/scan.ts";
 import { type Attempt, inTermsOf, type Nodes, type SendBatch } from "../commands/emulate/send.ts";
 import { shipAndRun } from "../commands/emulate/ship.ts";
 import { Sorting } from "../commands/emulate/sort.ts";
 import { readStreams } from "../commands/emulate/streams.ts";
 import { untilFound } from "../commands/emulate/wait.ts";
 import { LearnedCommands } from "../commands/learn.ts";
-import { mergePieces, mergeReplies, mergeSettled } from "../commands/merge.ts";
-import { isOwnKey } from "../commands/own-keys.ts";
+import { mergePieces, mergeReplies, mergeSettled, withoutReply } from "../commands/merge.ts";
 import { checkKeys, forEachPiece, isLarge, pieces } from "../commands/pieces.ts";
 import type { Part } from "../commands/placed.ts";
 import type { Shape } from "../commands/policies.ts";
@@ -35,9 +35,6 @@ import type { Node } from "../topology/node.ts";
 import { isEncoded, sendEncoded } from "./batched-part.ts";
 import { Batcher } from "./batcher.ts";
 
-/** How often RANDOMKEY is asked again for a key that is not our own. */
-const MOST_DRAWS = 16;
-
 /** A part of a command, made and ready to be sent. */
 export interface MadePart extends Sendable {
   readonly node: number;
@@ -49,9 +46,7 @@ export interface MadeRequest {
   readonly parts: readonly MadePart[];
 }
 
-function withoutReply(result: PromiseSettledResult<unknown>): PromiseSettledResult<unknown> {
-  return result.status === "fulfilled" ? { status: "fulfilled", value: undefined } : result;
-}
+const SPECIALS = { scan: scanNodes, randomkey: randomKey };
 
 const STEPS = { probe: popFirst, streams: readStreams, "all or none": setAllOrNone };
 
@@ -135,9 +130,12 @@ export class Dispatcher implements Home {
   ): Promise<unknown> {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
-    if (row?.policy.kind === "special") return this.runSpecial(row.policy.name, args, encoding);
-    const isUnchecked = check === this.#check && this.#splits;
-    if (row?.policy.kind === "split" && isUnchecked && isLarge(row.policy.shape, args)) {
+    if (row?.policy.kind === "special") {
+      return SPECIALS[row.policy.name](args, this.#reach, encoding);
+    }
+    // What a view checks, it checks of the whole.
+    const mayBeCut = check === this.#check && this.#splits;
+    if (row?.policy.kind === "split" && mayBeCut && isLarge(row.policy.shape, args)) {
       return this.#runInPieces(row, row.policy.shape, name, args, encoding);
     }
     const request =
@@ -221,7 +219,7 @@ export class Dispatcher implements Home {
     args: readonly Argument[],
     encoding: ReplyEncoding,
   ): Promise<unknown> {
-    await checkKeys(shape, args);
+    await checkKeys(this.territory, shape, args);
     const { nodes } = this.territory.placement;
     const merged: unknown[] = [];
     const parts: Part[] = [];
@@ -234,7 +232,6 @@ export class Dispatcher implements Home {
       const results = await Promise.allSettled(this.#sendParts(request, name, encoding));
       merged[index] = mergeReplies(request, results, nodes);
       parts.push(...request.parts);
-      // The replies have been merged: only what failed is still to be looked at.
       settled.push(...results.map(withoutReply));
     });
     return whole && mergePieces(merged, whole, settled, nodes);
@@ -295,14 +292,6 @@ export class Dispatcher implements Home {
     );
   }
 
-  runSpecial(
-    name: "scan" | "randomkey",
-    args: readonly Argument[],
-    encoding: ReplyEncoding,
-  ): Promise<unknown> {
-    return name === "scan" ? this.#scan(args, encoding) : this.#randomKey(encoding);
-  }
-
   /**
    * Finishes what crashed clients have left unfinished between two nodes.
    *
@@ -337,35 +326,6 @@ export class Dispatcher implements Home {
       }
     }
     throw failure;
-  }
-
-  async #scan(given: readonly Argument[], encoding: ReplyEncoding): Promise<unknown> {
-    const { node, args } = readCursor(this.nodes.length, given);
-    const reply = await this.nodeAt(node).send(toCommand("scan", args, encoding), []);
-    return writeCursor(this.nodes.length, node, reply);
-  }
-
-  /** Keys of our own are passed over, as `keys` and `scan` leave them out. */
-  async #randomKey(encoding: ReplyEncoding): Promise<unknown> {
-    for (let draw = 1; draw <= MOST_DRAWS; draw++) {
-      const key = await this.#drawKey(encoding);
-      if (!isOwnKey(key)) return key;
-    }
-    return null;
-  }
-
-  /** A node is chosen by how many keys it has, so that every key is as likely as any other. */
-  async #drawKey(encoding: ReplyEncoding): Promise<unknown> {
-    const sizes = await Promise.all(
-      this.nodes.map(async (node) => Number(await node.send(toCommand("dbsize", [], "utf8"), []))),
-    );
-    let left = Math.random() * sizes.reduce((sum, size) => sum + size, 0);
-    for (const [index, size] of sizes.entries()) {
-      left -= size;
-      if (left >= 0 || size === 0) continue;
-      return this.nodeAt(index).send(toCommand("randomkey", [], encoding), []);
-    }
-    return null;
   }
 
   readonly #sendBatch: SendBatch = async (index, commands, encoding) => {

@@ -128,6 +128,11 @@ function checkFailures(
   throw new PartialFailureError(command, merged, failures, applied);
 }
 
+/** What became of a part whose reply has been merged: only whether it failed is still of interest. */
+export function withoutReply(result: PromiseSettledResult<unknown>): PromiseSettledResult<unknown> {
+  return result.status === "fulfilled" ? { status: "fulfilled", value: undefined } : result;
+}
+
 /**
  * The one reply to a command that was cut into pieces.
  *

@@ -4,8 +4,9 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { checkKey } from "../keys.ts";
-import type { Argument } from "./arguments.ts";
+import { type Argument, withPrefix } from "./arguments.ts";
 import type { Shape } from "./policies.ts";
+import type { Territory } from "./request.ts";
 
 /** How many keys a piece has: a server takes some milliseconds for them. */
 export const MOST_KEYS = 10_000;
@@ -35,26 +36,31 @@ export function* pieces(shape: Shape, args: readonly Argument[]): Generator<Piec
 /**
  * Checks all keys, as a command of which one is bad is not sent in part.
  *
- * @throws ShardisError `BAD_KEY`
+ * @throws ShardisError `BAD_KEY`; `BAD_PLACEMENT` if a placement function names no node
  */
-export async function checkKeys(shape: Shape, args: readonly Argument[]): Promise<void> {
-  const { width } = shape;
+export async function checkKeys(
+  { placement, prefix }: Territory,
+  shape: Shape,
+  args: readonly Argument[],
+): Promise<void> {
   for (const piece of pieces(shape, args)) {
-    for (let at = 0; at < piece.args.length; at += width) checkKey(piece.args[at]);
+    const keys: (string | Uint8Array)[] = [];
+    for (let at = 0; at < piece.args.length; at += shape.width) {
+      keys.push(withPrefix(prefix, checkKey(piece.args[at])));
+    }
+    // What takes keys as they are takes all of them.
+    if (placement.native === undefined) placement.plan(keys);
     await setImmediate();
   }
 }
 
-/** Runs something for each piece, a few at a time. */
+/** Runs something for each piece, a few at a time; those who run them share the pieces. */
 export async function forEachPiece(
-  all: Iterable<Piece>,
+  all: Generator<Piece>,
   run: (piece: Piece) => Promise<void>,
 ): Promise<void> {
-  const running = new Set<Promise<void>>();
-  for (const piece of all) {
-    const done: Promise<void> = run(piece).finally(() => running.delete(done));
-    running.add(done);
-    if (running.size >= MOST_PIECES) await Promise.race(running);
-  }
-  await Promise.all(running);
+  const runSome = async () => {
+    for (const piece of all) await run(piece);
+  };
+  await Promise.all(Array.from({ length: MOST_PIECES }, runSome));
 }

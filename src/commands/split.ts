@@ -4,9 +4,9 @@ import { checkKey } from "../keys.ts";
 import { encodeKeys, type Wirable } from "../lane/encode.ts";
 import type { Placement } from "../placement/placement.ts";
 import { type Argument, toArgument, toWirable, withPairs, withPrefix } from "./arguments.ts";
+import { isBatchable } from "./batchable.ts";
 import type { Part } from "./placed.ts";
 import type { Shape } from "./policies.ts";
-import { isBatchable } from "./table.ts";
 
 /**
  * Cuts a command into one for each node that owns any of its keys.

@@ -1,5 +1,4 @@
 /** The one table of commands: what metadata says of each, and what shardis does with it. */
-import { Command } from "ioredis";
 import { FACTS, type Facts } from "./facts.ts";
 import { MODULE_FACTS } from "./module-facts.ts";
 import { POLICIES, type Policy, RESPONSES } from "./policies.ts";
@@ -54,59 +53,6 @@ export function commandRow(command: string, args: readonly unknown[]): CommandRo
   const [subcommand] = args;
   if (typeof subcommand !== "string" && !Buffer.isBuffer(subcommand)) return row;
   return rows.get(`${command}|${String(subcommand).toLowerCase()}`) ?? row;
-}
-
-/** How many arguments each command may have in a batch. */
-const batchable = new Map<string, number>();
-const NONE = -1;
-const ANY = 0;
-
-/**
- * Whether a command may be sent as one of many: it has one key, its first
- * argument, waits for nothing, and nobody has told ioredis to change its arguments.
- *
- * @param name in any case
- * @param count how many arguments it has
- */
-export function isBatchable(name: string, count: number): boolean {
-  let allowed = batchable.get(name);
-  if (allowed === undefined) {
-    allowed = countInBatch(name);
-    batchable.set(name, allowed);
-  }
-  return count > 0 && (allowed === ANY || allowed === count);
-}
-
-function countInBatch(name: string): number {
-  const row = rows.get(name.toLowerCase());
-  if (row === undefined || isChanged(name)) return NONE;
-  if (row.policy.kind === "node" && row.keys === "first") return ANY;
-  // With one key there is nothing to be split.
-  const shape = row.policy.kind === "split" ? row.policy.shape : undefined;
-  return shape !== undefined && !shape.isCounted && shape.common === 0 ? shape.width : NONE;
-}
-
-/** Arguments as commands have them, for one who changes some to show it. */
-const PROBES = [
-  ["key"],
-  ["key", "value"],
-  ["key", "field", "value"],
-  ["key", 1, Buffer.from("value")],
-  ["key", "one", "two", "three"],
-  ["key", "one", "two", "three", "four"],
-];
-
-/** Whether ioredis would send other arguments than it is given: `Command.setArgumentTransformer`. */
-function isChanged(name: string): boolean {
-  if (Command.checkFlag("BLOCKING_COMMANDS", name.toLowerCase())) return true;
-  try {
-    return PROBES.some((probe) => {
-      const { args } = new Command(name, [probe]);
-      return args.length !== probe.length || args.some((arg, at) => `${arg}` !== `${probe[at]}`);
-    });
-  } catch {
-    return true;
-  }
 }
 
 function derive([, keys, policy = ""]: Facts): Policy {

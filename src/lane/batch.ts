@@ -45,10 +45,6 @@ export class Batch {
     return this.size - this.#answered;
   }
 
-  get answered(): number {
-    return this.#answered;
-  }
-
   /** Whether strings of the next reply are text. */
   get isText(): boolean {
     return this.#replies?.isText(this.#answered) ?? true;
@@ -80,7 +76,7 @@ export class Batch {
   }
 }
 
-/** A batch as ioredis sends it: one command, with one reply once all have come. */
+/** A batch as ioredis sends it: one command, which is settled once all replies have come. */
 export class BatchCommand extends Command {
   readonly batch: Batch;
 

@@ -1,6 +1,6 @@
 /** Replies as ioredis gives them to its users. */
 import { Command } from "ioredis";
-import { isErrorReply, type ReplyContext } from "./batch.ts";
+import type { ReplyContext } from "./batch.ts";
 
 /** One command of each name, which knows what ioredis makes of its replies. */
 const templates = new Map<string, Command>();
@@ -26,5 +26,3 @@ export function shapeReply(name: string, reply: unknown, context: ReplyContext):
 export function aboutCommand(error: Error, name: string, args: readonly unknown[]): Error {
   return Object.assign(error, { command: { name, args: [...args] } });
 }
-
-export { isErrorReply };

@@ -34,6 +34,7 @@ const PROGRESS = { consumed: 0, tokens: 1, replies: 2, waitsFor: 3, needed: 4, i
 /** What a scanner is in the midst of. */
 const IS_INSIDE = { nothing: 0, reply: 1, push: 2 };
 
+/** As many replies as come. */
 const ALL = 0xffff_ffff;
 
 export class Wire {
@@ -78,7 +79,7 @@ export class Wire {
     return client.stream === this.#socket;
   }
 
-  /** Sends a batch; its replies go to it, and ioredis settles the command then. */
+  /** Sends a batch; its replies go to it, and the command is settled then. */
   send(command: BatchCommand): void {
     this.#batches++;
     this.#client.sendCommand(command);

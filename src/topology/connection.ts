@@ -9,10 +9,10 @@
  * attempt to connect fails, and is handed to ioredis once, when it can be sent.
  */
 import { Command, Pipeline, type Redis, type RedisOptions } from "ioredis";
-import { type ErrorCode, type ErrorDetails, ShardisError } from "../errors.ts";
+import { ShardisError } from "../errors.ts";
 import { type Batch, BatchCommand } from "../lane/batch.ts";
 import { Wire } from "../lane/wire.ts";
-
+import { CommandErrors, type Described, type UnsentCode } from "./command-errors.ts";
 import { Deadlines } from "./deadlines.ts";
 
 /** What bounds the commands of a connection. */
@@ -46,13 +46,6 @@ interface Delivery extends Sendable {
   sent: boolean;
 }
 
-/** What an error says of the command that it is about. */
-interface Described {
-  readonly name: string;
-  readonly keys: readonly unknown[];
-  readonly sent: boolean;
-}
-
 /** What ioredis says of a command whose time is up. */
 const TIMED_OUT = "Command timed out";
 
@@ -64,7 +57,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 export class Connection implements Sender {
   readonly client: Redis;
-  readonly #name: string;
+  readonly #errors: CommandErrors;
   readonly #limits: ConnectionLimits;
   /** Commands that wait for the connection, in their order. */
   readonly #waiting = new Set<Delivery>();
@@ -76,6 +69,7 @@ export class Connection implements Sender {
   #gathering: Redis["stream"] | undefined;
   /** Counts replies that ioredis got. */
   #replies = 0;
+  /** How many commands, and batches, have not settled. */
   #unsettled = 0;
   #lastError: Error | undefined;
   #wire: Wire | undefined;
@@ -87,7 +81,7 @@ export class Connection implements Sender {
    *   ioredis rejects what is in flight as soon as the connection breaks
    */
   constructor(name: string, client: Redis, limits: ConnectionLimits) {
-    this.#name = name;
+    this.#errors = new CommandErrors(name, () => this.#lastError);
     this.client = client;
     this.#limits = limits;
     this.#deadlines = new Deadlines(limits.commandTimeout, (command) =>
@@ -359,9 +353,7 @@ export class Connection implements Sender {
       // command's, whose rejection would be nobody's.
       if (promise !== command.promise && promise instanceof Promise) promise.catch(() => {});
     } catch (error) {
-      // It could not be written as one string, which has a longest length.
-      const message = `${command.name} cannot be sent${because(error)}`;
-      command.reject(this.#error("BAD_ARGUMENT", message, describe(delivery), error));
+      command.reject(this.#errors.unwritable(describe(delivery), error));
     }
   }
 
@@ -437,67 +429,28 @@ export class Connection implements Sender {
    */
   #explain(error: unknown, command: Described, isSilent: boolean): unknown {
     if (!(error instanceof Error) || error instanceof ShardisError) return error;
-    const { name, sent } = command;
     if (error.name === "ReplyError") {
       this.#replies++;
       return error;
     }
     if (error.message === TIMED_OUT) {
-      const { commandTimeout } = this.#limits;
       // Replies come in order: behind one that never comes, none would.
-      if (isSilent && this.#isWritable) this.#giveUp(`no reply in ${commandTimeout} ms`);
-      const what = sent ? "did not answer" : `could not be reached${because(this.#lastError)}`;
-      const outcome = sent ? "it may have run" : "it was not sent";
-      const message = `node ${this.#name} ${what} in time: ${name} is given up; ${outcome}`;
-      return this.#error("TIMEOUT", message, command, error);
+      if (isSilent && this.#isWritable) {
+        this.#giveUp(`no reply in ${this.#limits.commandTimeout} ms`);
+      }
+      return this.#errors.timedOut(command, error);
     }
-    if (error.message === SUBSCRIBER) {
-      const message =
-        `${name} was not sent: in RESP2 node ${this.#name} takes nothing but subscriptions while ` +
-        "its client has any; use redis.subscribe, or redis.node(name).duplicate()";
-      return this.#error("UNSUPPORTED", message, { ...command, sent: false }, error);
-    }
-    const message =
-      `the connection to node ${this.#name} broke${because(this.#lastError)} before the reply to ` +
-      `${name} came; it may have run`;
-    return this.#error("CONNECTION_LOST", message, command, this.#lastError ?? error);
+    if (error.message === SUBSCRIBER) return this.#errors.beforeSubscriber(command, error);
+    return this.#errors.lost(command, error);
   }
 
-  #unsent(
-    code: "NODE_DOWN" | "QUEUE_FULL" | "CLOSED" | "TIMEOUT",
-    delivery: Delivery,
-  ): ShardisError {
-    const reason = {
-      NODE_DOWN: `node ${this.#name} cannot be reached${because(this.#lastError)}`,
-      QUEUE_FULL: `${this.#waiting.size} commands already wait for node ${this.#name}`,
-      CLOSED: "the client has been closed",
-      TIMEOUT: `node ${this.#name} did not answer in time${because(this.#lastError)}`,
-    }[code];
-    return this.#error(
-      code,
-      `${reason}; ${delivery.command.name} was not sent`,
-      describe(delivery),
-    );
-  }
-
-  #error(
-    code: ErrorCode,
-    message: string,
-    { name, keys, sent }: Described,
-    cause: unknown = this.#lastError,
-  ): ShardisError {
-    const command = name.toLowerCase();
-    const details: ErrorDetails = { node: this.#name, command, keys, sent, cause };
-    return new ShardisError(code, message, details);
+  #unsent(code: UnsentCode, delivery: Delivery): ShardisError {
+    return this.#errors.unsent(code, this.#waiting.size, describe(delivery));
   }
 }
 
 function describe({ command, keys, sent }: Delivery): Described {
   return { name: command.name, keys, sent };
-}
-
-function because(error: unknown): string {
-  return error instanceof Error ? ` (${error.message || error.name})` : "";
 }
 
 /**

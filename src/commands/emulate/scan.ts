@@ -6,21 +6,32 @@
  */
 import { ShardisError } from "../../errors.ts";
 import { describe } from "../../keys.ts";
-import type { Argument } from "../arguments.ts";
+import type { Argument, ReplyEncoding } from "../arguments.ts";
 import { withoutOwnKeys } from "../own-keys.ts";
+import { type Nodes, sendOne } from "./send.ts";
+
+/**
+ * Scans on from a cursor.
+ *
+ * @throws ShardisError `BAD_ARGUMENT` if no scan over these nodes gave the cursor
+ */
+export async function scanNodes(
+  given: readonly Argument[],
+  { names, send }: Nodes,
+  encoding: ReplyEncoding,
+): Promise<unknown> {
+  const { node, args } = readCursor(names.length, given);
+  return writeCursor(names.length, node, await sendOne(send, node, ["scan", ...args], encoding));
+}
 
 /** One SCAN of one node. */
-export interface NodeScan {
+interface NodeScan {
   readonly node: number;
   readonly args: Argument[];
 }
 
-/**
- * Which node a cursor means, and with which cursor of its own.
- *
- * @throws ShardisError `BAD_ARGUMENT` if no scan over these nodes gave it
- */
-export function readCursor(nodes: number, [cursor, ...options]: readonly Argument[]): NodeScan {
+/** Which node a cursor means, and with which cursor of its own. */
+function readCursor(nodes: number, [cursor, ...options]: readonly Argument[]): NodeScan {
   const text = String(cursor);
   if (!/^\d{1,40}$/.test(text)) {
     throw new ShardisError("BAD_ARGUMENT", `${describe(cursor)} is no cursor of scan`, {
@@ -33,7 +44,7 @@ export function readCursor(nodes: number, [cursor, ...options]: readonly Argumen
 }
 
 /** The reply of a node, with the cursor that goes on from there. */
-export function writeCursor(nodes: number, node: number, reply: unknown): unknown {
+function writeCursor(nodes: number, node: number, reply: unknown): unknown {
   if (!Array.isArray(reply)) return reply;
   const [cursor, keys] = reply;
   const own = BigInt(String(cursor));

@@ -1,7 +1,7 @@
 /** How the steps of an emulation reach their nodes. */
 import { ShardisError } from "../../errors.ts";
 import type { KeyListener } from "../../topology/key-tracker.ts";
-import type { Argument } from "../arguments.ts";
+import type { Argument, ReplyEncoding } from "../arguments.ts";
 import type { PlacedCommand } from "../placed.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { PlacedCommand } from "../placed.ts";
 export type SendBatch = (
   node: number,
   commands: readonly (readonly [command: string, ...args: Argument[]])[],
-  encoding: "utf8" | null,
+  encoding: ReplyEncoding,
 ) => Promise<PromiseSettledResult<unknown>[]>;
 
 /**
@@ -36,13 +36,14 @@ export interface Nodes {
 /** Asks for something once; null is that it is not there. */
 export type Attempt = () => Promise<unknown>;
 
-/** Sends one command, and waits for its reply, whose texts are Buffers. */
+/** Sends one command, and waits for its reply, whose texts are Buffers unless it says otherwise. */
 export async function sendOne(
   send: SendBatch,
   node: number,
   command: readonly [command: string, ...args: Argument[]],
+  encoding: ReplyEncoding = null,
 ): Promise<unknown> {
-  const [settled] = await send(node, [command], null);
+  const [settled] = await send(node, [command], encoding);
   if (settled?.status === "rejected") throw settled.reason;
   return settled?.value;
 }
