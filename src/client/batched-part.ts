@@ -11,23 +11,23 @@ import {
 import { aboutCommand, shapeReply } from "../lane/shape.ts";
 import type { Node } from "../topology/node.ts";
 
-/** A part that has been encoded. */
-export type EncodedPart = Part & { readonly bytes: Buffer | string };
-
-export function isEncoded(part: Part): part is EncodedPart {
+export function isEncoded(part: Part): boolean {
   return part.bytes !== undefined;
 }
 
-/** Sends a part as a batch of one, or as any other command where the node takes no batches. */
+/** Sends an encoded part as a batch of one, or as any command where the node takes no batches. */
 export function sendEncoded(
   node: Node,
-  part: EncodedPart,
+  part: Part,
   name: string,
   encoding: ReplyEncoding,
 ): Promise<unknown> {
-  if (!node.takesBatches) return sendOrdinary(node, part, name, encoding);
+  const { bytes } = part;
+  // A part may live on, for errors.
+  part.bytes = undefined;
+  if (bytes === undefined || !node.takesBatches) return sendOrdinary(node, part, name, encoding);
   const reply = new PartReply(node, part, name, encoding);
-  node.sendBatch(new Batch(part.bytes, 1, reply));
+  node.sendBatch(new Batch(bytes, 1, reply));
   return reply.promise;
 }
 
@@ -44,13 +44,13 @@ function sendOrdinary(
 class PartReply implements Replies {
   readonly promise: Promise<unknown>;
   readonly #node: Node;
-  readonly #part: EncodedPart;
+  readonly #part: Part;
   readonly #name: string;
   readonly #encoding: ReplyEncoding;
   #resolve!: (reply: unknown) => void;
   #reject!: (reason: unknown) => void;
 
-  constructor(node: Node, part: EncodedPart, name: string, encoding: ReplyEncoding) {
+  constructor(node: Node, part: Part, name: string, encoding: ReplyEncoding) {
     this.#node = node;
     this.#part = part;
     this.#name = name;

@@ -8,8 +8,14 @@ import { type Argument, withPrefix } from "./arguments.ts";
 import type { Shape } from "./policies.ts";
 import type { Territory } from "./request.ts";
 
-/** How many keys a piece has: a server takes some milliseconds for them. */
+/** A command of more keys is cut. */
 export const MOST_KEYS = 10_000;
+
+/**
+ * How many keys a piece has. A server takes a millisecond for those that it owns, so it is soon
+ * free for others, and no more replies come at once than the event loop can take between two turns.
+ */
+const KEYS_IN_PIECE = 2500;
 
 /** How many pieces are on their way at once: while one is answered, the next is made. */
 const MOST_PIECES = 2;
@@ -27,7 +33,7 @@ export function isLarge(shape: Shape, args: readonly Argument[]): boolean {
 
 /** The pieces of a command. */
 export function* pieces(shape: Shape, args: readonly Argument[]): Generator<Piece> {
-  const length = MOST_KEYS * shape.width;
+  const length = KEYS_IN_PIECE * shape.width;
   for (let index = 0; index * length < args.length; index++) {
     yield { args: args.slice(index * length, (index + 1) * length), index };
   }

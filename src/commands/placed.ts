@@ -31,6 +31,6 @@ export interface Part {
   readonly keys: readonly unknown[];
   /** Of each key of the part, its position among the keys of the command. */
   readonly positions?: Uint32Array;
-  /** The part as it goes on the wire, where that has been made already. */
-  readonly bytes?: Buffer | string | undefined;
+  /** The part as it goes on the wire, where that has been made already; not once it has been sent. */
+  bytes?: Buffer | string | undefined;
 }

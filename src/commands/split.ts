@@ -84,7 +84,7 @@ class Job {
 class SplitPart implements Part {
   readonly node: number;
   readonly positions: Uint32Array;
-  readonly bytes: Buffer | string | undefined;
+  bytes: Buffer | string | undefined;
   readonly #job: Job;
 
   constructor(job: Job, node: number, positions: Uint32Array, bytes?: Buffer | string) {

@@ -43,6 +43,11 @@ const ErrorReply: new (message: string) => Error = ReplyError;
 export class ReplyBuilder {
   #open: Open | undefined;
 
+  /** Whether it has all of what it has been given, rather than an array that is still coming. */
+  get isIdle(): boolean {
+    return this.#open === undefined;
+  }
+
   /**
    * @param tokens three words each, up to `end`
    * @param bytes what the offsets of tokens point into
@@ -129,7 +134,7 @@ function readInteger(bytes: Buffer, from: number, to: number): number {
  * Bytes of their own, unless they are most of what they lie in: a small value
  * is not to keep a large reply alive.
  */
-function copy(bytes: Buffer, from: number, to: number): Buffer {
+export function copy(bytes: Buffer, from: number, to: number): Buffer {
   const part = bytes.subarray(from, to);
   return 2 * part.length > bytes.buffer.byteLength ? part : Buffer.from(part);
 }

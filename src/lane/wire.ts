@@ -10,6 +10,7 @@
 import type { Redis } from "ioredis";
 import { native, Wait } from "../native.ts";
 import { type Batch, BatchCommand } from "./batch.ts";
+import { readLone, UNREAD } from "./lone.ts";
 import { ReplyBuilder } from "./reply.ts";
 
 type Listener = (bytes: Buffer) => void;
@@ -63,10 +64,7 @@ export class Wire {
   constructor(client: Redis) {
     this.#client = client;
     this.#socket = client.stream;
-    this.#listeners = takeListeners(this.#socket);
-    this.#socket.prependListener("data", (bytes: Buffer) => this.#receive(bytes));
-    // Without a listener it has stopped to flow.
-    this.#socket.resume();
+    this.#listeners = replaceListeners(this.#socket, (bytes) => this.#receive(bytes));
   }
 
   /** How many replies to commands of batches have come. */
@@ -136,6 +134,7 @@ export class Wire {
         const isSubscriber = this.#client.mode === "subscriber";
         // Nothing but errors is answered to others then: an array is a message.
         if (batch !== undefined && !(isSubscriber && bytes[at] === ARRAY)) {
+          if (at === 0 && batch.left === 1 && this.#takeLone(bytes, batch)) return;
           const end = this.#scan(bytes, at, batch, isSubscriber ? 1 : batch.left);
           if (end === undefined) return;
           at = end;
@@ -170,6 +169,23 @@ export class Wire {
     return consumed;
   }
 
+  /** Whether the last reply to a batch was all that has come, and such as most are. */
+  #takeLone(bytes: Buffer, batch: Batch): boolean {
+    if (!this.#builder.isIdle) return false;
+    const reply = readLone(bytes, batch.isText);
+    if (reply === UNREAD) return false;
+    this.#replies++;
+    batch.take(reply);
+    this.#settle(batch);
+    return true;
+  }
+
+  /** All replies to the first batch are there. */
+  #settle(batch: Batch): void {
+    this.#batches--;
+    this.#client.commandQueue.shift()?.command.resolve(batch.size);
+  }
+
   /** Gives a batch what has come of its replies; undefined if the rest of the bytes is held. */
   #scan(bytes: Buffer, at: number, batch: Batch, most: number): number | undefined {
     let refusal: unknown;
@@ -185,8 +201,7 @@ export class Wire {
     this.#builder.build(tokens, 3 * (progress[PROGRESS.tokens] ?? 0), bytes, batch);
     if (refusal !== undefined) throw refusal;
     if (batch.left === 0) {
-      this.#batches--;
-      this.#client.commandQueue.shift()?.command.resolve(batch.size);
+      this.#settle(batch);
       return consumed;
     }
     if (waitsFor === Wait.Push) return this.#pass(bytes, consumed, 0);
@@ -212,11 +227,21 @@ function checkProgress(from: number, to: number): void {
 /**
  * Takes the place of those who listen to a socket. Those who listen once, as
  * ioredis does for its `socketTimeout`, only want to know that something came.
+ *
+ * `on` rather than ioredis' `prependListener`: only by it does a stream learn that
+ * somebody listens. To one that does not know, it gives everything a tick later,
+ * and stops reading after each large chunk (`kDataListening` in Node's
+ * lib/internal/streams/readable.js).
  */
-function takeListeners(socket: Redis["stream"]): Listener[] {
-  const listeners = socket.rawListeners("data").filter((listener) => !("listener" in listener));
-  return listeners.map((listener) => {
-    socket.removeListener("data", listener as Listener);
-    return (bytes) => Reflect.apply(listener, socket, [bytes]);
-  });
+function replaceListeners(socket: Redis["stream"], listen: Listener): Listener[] {
+  const listeners = socket.rawListeners("data") as Listener[];
+  for (const listener of listeners) socket.removeListener("data", listener);
+  socket.on("data", listen);
+  const isOnce = (listener: Listener) => "listener" in listener;
+  for (const listener of listeners.filter(isOnce)) socket.on("data", listener);
+  // Without a listener it has stopped to flow.
+  socket.resume();
+  return listeners
+    .filter((listener) => !isOnce(listener))
+    .map((listener) => (bytes) => Reflect.apply(listener, socket, [bytes]));
 }

@@ -4,7 +4,7 @@
  */
 import type { Command } from "ioredis";
 
-/** How many places of settled commands are left before the queue is moved up. */
+/** How many places of settled commands are left before the queue is moved up, which costs time. */
 const MOST_LEFT = 1024;
 
 export class Deadlines {
@@ -40,11 +40,7 @@ export class Deadlines {
       // Else the garbage collector would keep it for as long as this array.
       commands[this.#first++] = undefined;
     }
-    if (this.#first === commands.length) {
-      this.#commands.length = 0;
-      this.#times.length = 0;
-      this.#first = 0;
-    } else if (this.#first > MOST_LEFT) {
+    if (this.#first > MOST_LEFT) {
       this.#commands = commands.slice(this.#first);
       this.#times = this.#times.slice(this.#first);
       this.#first = 0;
