@@ -20,7 +20,7 @@ interface Pace {
   readonly warmUp: number;
 }
 
-const USUAL: Pace = { rounds: 11, longRounds: 3, loads: 15, turn: 80, warmUp: 500 };
+const USUAL: Pace = { rounds: 11, longRounds: 5, loads: 31, turn: 80, warmUp: 500 };
 const QUICK: Pace = { rounds: 3, longRounds: 1, loads: 5, turn: 50, warmUp: 150 };
 
 export interface SpeedOptions {
@@ -50,11 +50,11 @@ export async function speed({ only, quick, rounds }: SpeedOptions): Promise<Page
 
 function measure(row: Row, pace: Pace): Promise<Finding> {
   return onStage({ row }, async (players, absent) => {
-    const { title, goals = [], long } = row;
+    const { title, goals = [], long, turn = pace.turn } = row;
     // One long operation is warm-up enough, and has been done.
     if (!long) for (const player of players) await player.turn({ milliseconds: pace.warmUp });
     const rounds = long ? pace.longRounds : pace.rounds;
-    const milliseconds = long ? 0 : pace.turn;
+    const milliseconds = long ? 0 : turn;
     const all = await takeTurns(players, rounds, (player) => player.turn({ milliseconds }));
     const turns = new Map(players.map(({ client }, index) => [client, all[index] ?? []]));
     return { title, goals, turns, absent };
@@ -76,7 +76,7 @@ group keys by \`zlib.crc32(key) % ${SERVERS}\`, ask all servers at once and put 
 rivals have one of the servers. Each client runs in a process of its own, and its answers are
 checked before.
 
-Turns of ${turn} ms go round among the clients. A ratio is taken within a round; what is shown is the
+Turns of ${turn} ms, or more where a row needs them, go round among the clients. A ratio is taken within a round; what is shown is the
 median of ${rounds} rounds (${longRounds} of operations that take seconds, ${loads} of loading). An operation is one
 call, or all calls made at once. Throughput is keys or commands by the clock; client CPU is what
 the client's process took for each, of all threads, the garbage collector's included, and without
