@@ -5,6 +5,7 @@
 
 /** What went wrong, by code. */
 export const ERROR_CODES = {
+  ABORTED: "a signal has called the command off",
   BAD_ARGUMENT: "an argument is not what the method takes",
   BAD_KEY: "a key that cannot be placed or sent",
   BAD_OFFSETS: "offsets that do not describe the bytes they came with",

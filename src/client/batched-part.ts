@@ -10,6 +10,7 @@ import {
 } from "../lane/batch.ts";
 import { aboutCommand, shapeReply } from "../lane/shape.ts";
 import type { Node } from "../topology/node.ts";
+import type { Calls } from "./calls.ts";
 
 export function isEncoded(part: Part): boolean {
   return part.bytes !== undefined;
@@ -21,14 +22,17 @@ export function sendEncoded(
   part: Part,
   name: string,
   encoding: ReplyEncoding,
+  calls: Calls | undefined,
 ): Promise<unknown> {
   const { bytes } = part;
   // A part may live on, for errors.
   part.bytes = undefined;
-  if (bytes === undefined || !node.takesBatches) return sendOrdinary(node, part, name, encoding);
+  if (bytes === undefined || !node.takesBatches) {
+    return sendOrdinary(node, part, name, encoding, calls);
+  }
   const reply = new PartReply(node, part, name, encoding);
   node.sendBatch(new Batch(bytes, 1, reply));
-  return reply.promise;
+  return calls === undefined ? reply.promise : calls.race(reply.promise, name, part.keys);
 }
 
 function sendOrdinary(
@@ -36,8 +40,11 @@ function sendOrdinary(
   part: Part,
   name: string,
   encoding: ReplyEncoding,
+  calls?: Calls,
 ): Promise<unknown> {
-  return node.send(toCommand(name, part.args, encoding), part.keys);
+  const command = toCommand(name, part.args, encoding);
+  calls?.add(command);
+  return node.send(command, part.keys);
 }
 
 /** The one reply to a part. */

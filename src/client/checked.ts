@@ -18,7 +18,7 @@ export class CheckedCarrier implements Carrier {
   }
 
   run(name: string, args: readonly Argument[], encoding: ReplyEncoding): Promise<unknown> {
-    return this.#dispatcher.run(name, args, encoding, this.#check);
+    return this.#dispatcher.run(name, args, encoding, { check: this.#check });
   }
 
   prepare(

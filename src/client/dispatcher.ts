@@ -16,7 +16,7 @@ import { untilFound } from "../commands/emulate/wait.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergePieces, mergeReplies, mergeSettled, withoutReply } from "../commands/merge.ts";
 import { checkKeys, forEachPiece, isLarge, pieces } from "../commands/pieces.ts";
-import type { Part } from "../commands/placed.ts";
+import type { Part, PlacedCommand } from "../commands/placed.ts";
 import type { Shape } from "../commands/policies.ts";
 import {
   type MovedRequest,
@@ -34,6 +34,7 @@ import type { Sendable, Sender } from "../topology/connection.ts";
 import type { Node } from "../topology/node.ts";
 import { isEncoded, sendEncoded } from "./batched-part.ts";
 import { Batcher } from "./batcher.ts";
+import type { Calls } from "./calls.ts";
 
 /** A part of a command, made and ready to be sent. */
 export interface MadePart extends Sendable {
@@ -81,6 +82,14 @@ export interface Home extends Carrier {
   nodeAt(index: number): Node;
 }
 
+/** How one command is carried out. */
+export interface Terms {
+  /** What it must pass before anything of it is sent; the client's, if left out. */
+  readonly check?: Check;
+  /** What may call it off. */
+  readonly calls?: Calls | undefined;
+}
+
 export interface DispatcherOptions {
   /** Whether what is sent in one tick is sent together. */
   readonly autoBatch?: boolean;
@@ -120,29 +129,29 @@ export class Dispatcher implements Home {
    *
    * @param name in any case
    * @param args flat, as the user gave them
-   * @param check what it must pass before anything of it is sent
    */
   async run(
     name: string,
     args: readonly Argument[],
     encoding: ReplyEncoding,
-    check: Check = this.#check,
+    { check = this.#check, calls }: Terms = {},
   ): Promise<unknown> {
     const command = name.toLowerCase();
     const row = commandRow(command, args);
     if (row?.policy.kind === "special") {
-      return SPECIALS[row.policy.name](args, this.#reach, encoding);
+      const reply = SPECIALS[row.policy.name](args, this.#reach, encoding);
+      return calls === undefined ? reply : calls.race(reply, name, []);
     }
     // What a view checks, it checks of the whole.
     const mayBeCut = check === this.#check && this.#splits;
     if (row?.policy.kind === "split" && mayBeCut && isLarge(row.policy.shape, args)) {
-      return this.#runInPieces(row, row.policy.shape, name, args, encoding);
+      return this.#runInPieces(row, row.policy.shape, name, args, encoding, calls);
     }
     const request =
       row === undefined
         ? await this.#takeUnknown(command, args, check)
         : this.take(row, command, args, check);
-    return this.carryOut(request, name, encoding);
+    return this.#carryOut(request, name, encoding, calls);
   }
 
   /** Takes a command apart; throws what refuses it. */
@@ -165,20 +174,28 @@ export class Dispatcher implements Home {
   }
 
   /** Carries out what has been taken apart. */
-  async carryOut(request: Request, name: string, encoding: ReplyEncoding): Promise<unknown> {
+  async #carryOut(
+    request: Request,
+    name: string,
+    encoding: ReplyEncoding,
+    calls: Calls | undefined,
+  ): Promise<unknown> {
     switch (request.kind) {
       case "parts":
-        return this.replyTo(request, this.#sendParts(request, name, encoding));
-      case "ship":
+        return this.replyTo(request, this.#sendParts(request, name, encoding, calls));
+      case "ship": {
         // By the name as it was given: ioredis shapes replies by it.
-        return shipAndRun({ ...request.placed, command: name }, this.#sendBatch, encoding);
+        const placed = { ...request.placed, command: name };
+        return unlessCalledOff(calls, placed, shipAndRun(placed, this.#sendBatch, encoding));
+      }
       case "sort": {
         const placed = { ...request.placed, command: name };
-        return new Sorting(placed, this.territory.placement, this.#sendBatch).run(encoding);
+        const sorting = new Sorting(placed, this.territory.placement, this.#sendBatch);
+        return unlessCalledOff(calls, placed, sorting.run(encoding));
       }
       case "move":
       case "steps":
-        return this.#carryOutInSteps(request, name, encoding);
+        return this.#carryOutInSteps(request, name, encoding, calls);
     }
   }
 
@@ -187,6 +204,7 @@ export class Dispatcher implements Home {
     request: SteppedRequest | MovedRequest,
     name: string,
     encoding: ReplyEncoding,
+    calls: Calls | undefined,
   ): Promise<unknown> {
     const { placed } = request;
     const wait = waitOf(toCommand(name, [...placed.args], encoding));
@@ -197,8 +215,9 @@ export class Dispatcher implements Home {
     const isTaking = this.rowOf(request.command, placed.args).access === "write";
     const lines = isTaking ? this.#lines : new Lines();
     try {
-      if (wait === undefined) return await attempt();
-      return await untilFound(attempt, { ...placed, keys }, wait, this.#reach.track, lines);
+      if (wait === undefined) return await unlessCalledOff(calls, placed, attempt());
+      const waiting = { ...placed, keys };
+      return await untilFound(attempt, waiting, wait, this.#reach.track, lines, calls);
     } catch (error) {
       throw inTermsOf(placed, error);
     }
@@ -218,6 +237,7 @@ export class Dispatcher implements Home {
     name: string,
     args: readonly Argument[],
     encoding: ReplyEncoding,
+    calls: Calls | undefined,
   ): Promise<unknown> {
     await checkKeys(this.territory, shape, args);
     const { nodes } = this.territory.placement;
@@ -225,23 +245,35 @@ export class Dispatcher implements Home {
     const parts: Part[] = [];
     const settled: PromiseSettledResult<unknown>[] = [];
     let whole: PartedRequest | undefined;
+    let isCut = false;
     await forEachPiece(pieces(shape, args), async ({ args, index }) => {
+      isCut ||= calls?.isOver === true;
+      if (isCut) return;
       const request = takeApart(this.territory, row, name.toLowerCase(), args);
       if (request.kind !== "parts") return;
       whole ??= { ...request, parts };
-      const results = await Promise.allSettled(this.#sendParts(request, name, encoding));
+      const results = await Promise.allSettled(this.#sendParts(request, name, encoding, calls));
       merged[index] = mergeReplies(request, results, nodes);
       parts.push(...request.parts);
       settled.push(...results.map(withoutReply));
     });
+    if (isCut) throw calls?.calledOff(name, [], parts.length > 0);
     return whole && mergePieces(merged, whole, settled, nodes);
   }
 
-  #sendParts(request: PartedRequest, name: string, encoding: ReplyEncoding): Promise<unknown>[] {
+  #sendParts(
+    request: PartedRequest,
+    name: string,
+    encoding: ReplyEncoding,
+    calls: Calls | undefined,
+  ): Promise<unknown>[] {
     if (request.parts.every(isEncoded)) {
-      return request.parts.map((part) => sendEncoded(this.nodeAt(part.node), part, name, encoding));
+      return request.parts.map((part) =>
+        sendEncoded(this.nodeAt(part.node), part, name, encoding, calls),
+      );
     }
     const { parts } = this.make(request, name, encoding);
+    for (const { command } of parts) calls?.add(command);
     return parts.map(async ({ node, command, keys }) => this.nodeAt(node).send(command, keys));
   }
 
@@ -340,4 +372,13 @@ export class Dispatcher implements Home {
     }
     return Promise.allSettled(node.sendAll(deliveries));
   };
+}
+
+/** What a command over several nodes comes to, of which nobody wants to know once it is called off. */
+function unlessCalledOff(
+  calls: Calls | undefined,
+  { command, given }: PlacedCommand,
+  reply: Promise<unknown>,
+): Promise<unknown> {
+  return calls === undefined ? reply : calls.race(reply, command, given);
 }

@@ -10,6 +10,7 @@ import { checkKey, describe, type Key } from "../keys.ts";
 import { type Explanation, Placement } from "../placement/placement.ts";
 import { Node, type NodeDescription } from "../topology/node.ts";
 import { type NodeInput, readNode } from "../topology/node-options.ts";
+import { AbortableCarrier } from "./abortable.ts";
 import { CheckedCarrier } from "./checked.ts";
 import { OwnClasses } from "./classes.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -225,6 +226,23 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   /**
+   * Every command, which the signal calls off: it rejects at once (`ABORTED`, with the
+   * signal's reason as its `cause`), and is not sent if it has not been. One that has been
+   * sent may have run, as its `sent` says.
+   *
+   * @throws ShardisError `BAD_ARGUMENT`
+   * @example
+   * await redis.withSignal(AbortSignal.timeout(50)).mget(keys);
+   */
+  withSignal(signal: AbortSignal): CommandView {
+    if (!isAbortSignal(signal)) {
+      throw new ShardisError("BAD_ARGUMENT", `${describe(signal)} is no AbortSignal`);
+    }
+    const carrier = new AbortableCarrier(this.#dispatcher, signal);
+    return new this.#classes.CommandView(carrier, this.#classes);
+  }
+
+  /**
    * A pipeline over all nodes: one write for each, results in the order of the calls.
    *
    * @param commands commands to begin with, as arrays: `[["set", "a", "1"], ["get", "a"]]`
@@ -366,6 +384,10 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   #prefixed(key: Key): string | Uint8Array {
     return withPrefix(this.#prefix, checkKey(key));
   }
+}
+
+function isAbortSignal(value: unknown): value is AbortSignal {
+  return typeof value === "object" && value !== null && "aborted" in value;
 }
 
 export interface ShardedRedis extends Commands, ScanStreams {}

@@ -13,6 +13,9 @@ export interface Described {
 /** Why a command was not sent. */
 export type UnsentCode = "NODE_DOWN" | "QUEUE_FULL" | "CLOSED" | "TIMEOUT";
 
+/** What a command is rejected with that its user has called off, for a cause. */
+export const CALLED_OFF = "Command called off";
+
 /** The errors of the commands of a node. */
 export class CommandErrors {
   readonly #node: string;
@@ -40,6 +43,12 @@ export class CommandErrors {
     const outcome = command.sent ? "it may have run" : "it was not sent";
     const message = `node ${this.#node} ${what} in time: ${command.name} is given up; ${outcome}`;
     return this.#make("TIMEOUT", message, command, cause);
+  }
+
+  calledOff(command: Described, { cause }: Error): ShardisError {
+    const outcome = command.sent ? "it may have run" : "it was not sent";
+    const message = `${command.name} to node ${this.#node} was called off by its signal; ${outcome}`;
+    return this.#make("ABORTED", message, command, cause);
   }
 
   lost(command: Described, cause: Error): ShardisError {

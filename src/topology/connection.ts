@@ -12,7 +12,7 @@ import { Command, Pipeline, type Redis, type RedisOptions } from "ioredis";
 import { ShardisError } from "../errors.ts";
 import { type Batch, BatchCommand } from "../lane/batch.ts";
 import { Wire } from "../lane/wire.ts";
-import { CommandErrors, type Described, type UnsentCode } from "./command-errors.ts";
+import { CALLED_OFF, CommandErrors, type Described, type UnsentCode } from "./command-errors.ts";
 import { Deadlines } from "./deadlines.ts";
 
 /** What bounds the commands of a connection. */
@@ -37,7 +37,11 @@ export interface Sender {
   send(command: Command, keys: readonly unknown[]): Promise<unknown>;
   /** Sends commands one after another, in one write if that can be; each settles as from `send`. */
   sendAll(commands: readonly Sendable[]): Promise<unknown>[];
-  transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null>;
+  /** @param exec stands for the transaction: if it is rejected before that is sent, it is not sent */
+  transact(
+    commands: readonly Sendable[],
+    exec?: Command,
+  ): Promise<[Error | null, unknown][] | null>;
 }
 
 /** A command on its way. */
@@ -226,24 +230,30 @@ export class Connection implements Sender {
     }
   }
 
-  async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+  async transact(
+    commands: readonly Sendable[],
+    exec = new Command("exec"),
+  ): Promise<[Error | null, unknown][] | null> {
     const keys = commands.flatMap((command) => command.keys);
-    const exec = new Command("exec");
-    // Behind what waits, and with its bounds.
-    if (this.isClosed || !this.#isWritable || this.#waiting.size > 0) {
-      await this.catchUp({ command: exec, keys });
-    }
-    const pipeline = this.client.multi();
-    if (!(pipeline instanceof Pipeline)) throw new TypeError("ioredis has other transactions");
-    for (const { command } of commands) pipeline.sendCommand(command);
-    const settled = this.#settle({ command: exec, keys, sent: true }, 0);
-    // If its time was up before, these answer with its own promise, which is handled where it is.
-    pipeline
-      .exec()
+    const delivery = { command: exec, keys, sent: false };
+    const settled = this.#settle(delivery, 0);
+    // If it has been given up before, these answer with its own promise, which is handled above.
+    this.#sendTransaction(commands, delivery)
       .then(exec.resolve, exec.reject)
       .catch(() => {});
     const results = await settled;
     return Array.isArray(results) ? results : null;
+  }
+
+  async #sendTransaction(commands: readonly Sendable[], delivery: Delivery): Promise<unknown> {
+    // Behind what waits, and with its bounds.
+    if (this.isClosed || !this.#isWritable || this.#waiting.size > 0) await this.catchUp(delivery);
+    if (delivery.command.isSettled) return null;
+    const pipeline = this.client.multi();
+    if (!(pipeline instanceof Pipeline)) throw new TypeError("ioredis has other transactions");
+    for (const { command } of commands) pipeline.sendCommand(command);
+    delivery.sent = true;
+    return pipeline.exec();
   }
 
   /**
@@ -440,6 +450,7 @@ export class Connection implements Sender {
       }
       return this.#errors.timedOut(command, error);
     }
+    if (error.message === CALLED_OFF) return this.#errors.calledOff(command, error);
     if (error.message === SUBSCRIBER) return this.#errors.beforeSubscriber(command, error);
     return this.#errors.lost(command, error);
   }

@@ -176,13 +176,16 @@ export class Node implements Sender {
   }
 
   /** Runs commands as one transaction; null if the server did not run them. */
-  async transact(commands: readonly Sendable[]): Promise<[Error | null, unknown][] | null> {
+  async transact(
+    commands: readonly Sendable[],
+    exec?: Command,
+  ): Promise<[Error | null, unknown][] | null> {
     this.beforeSending?.();
     if (this.refusal !== undefined) {
       const keys = commands.flatMap((command) => command.keys);
       await this.#refuse({ command: new Command("exec"), keys }, this.refusal);
     }
-    return this.connection.transact(commands);
+    return this.connection.transact(commands, exec);
   }
 
   /**

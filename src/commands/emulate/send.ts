@@ -33,6 +33,14 @@ export interface Nodes {
   readonly track: TrackKeys;
 }
 
+/** What may end before its time what takes long. */
+export interface Stop {
+  /** @throws ShardisError `ABORTED` once it has */
+  check(command: string, keys: readonly unknown[]): void;
+  /** Has something called when it does; what it returns takes that back. */
+  whenOver(end: () => void): () => void;
+}
+
 /** Asks for something once; null is that it is not there. */
 export type Attempt = () => Promise<unknown>;
 

@@ -11,7 +11,7 @@ import { ShardisError } from "../../errors.ts";
 import type { KeyListener, KeyNews } from "../../topology/key-tracker.ts";
 import type { PlacedCommand, PlacedKey } from "../placed.ts";
 import type { Lines } from "./line.ts";
-import type { Attempt, TrackKeys } from "./send.ts";
+import type { Attempt, Stop, TrackKeys } from "./send.ts";
 
 /** In milliseconds: how long nodes may say nothing until they are asked whether they are there. */
 const LONGEST_SILENCE = 5000;
@@ -31,8 +31,9 @@ interface Watch {
  *
  * @param waiting what is asked for, with the keys whose change may bring it
  * @param wait for how many milliseconds
+ * @param stop what may end the wait before; not while something is being given
  * @returns null if it did not come
- * @throws what an attempt throws; ShardisError as soon as a node cannot be waited for
+ * @throws what an attempt throws; ShardisError as soon as a node cannot be waited for, `ABORTED`
  */
 export async function untilFound(
   attempt: Attempt,
@@ -40,18 +41,20 @@ export async function untilFound(
   wait: number,
   track: TrackKeys,
   lines: Lines,
+  stop?: Stop,
 ): Promise<unknown> {
   const end = performance.now() + wait;
   const reply = await attempt();
   if (reply !== null || performance.now() >= end) return reply;
   const turn = lines.join(waiting);
   try {
-    const news = turn.isFirst ? undefined : await within(end - performance.now(), turn.comes);
-    const found = await search(attempt, waiting, end, track, news === "found");
+    const news = turn.isFirst ? undefined : await within(end - performance.now(), turn.comes, stop);
+    const found = await search(attempt, waiting, end, track, news === "found", stop);
     turn.leave(found === null ? "ended" : "found");
     return found;
   } catch (error) {
-    turn.breakUp();
+    if (isCalledOff(error)) turn.leave("ended");
+    else turn.breakUp();
     throw error;
   }
 }
@@ -63,10 +66,12 @@ async function search(
   end: number,
   track: TrackKeys,
   isNews: boolean,
+  stop: Stop | undefined,
 ): Promise<unknown> {
   let watch: Watch | undefined;
   try {
     for (;;) {
+      stop?.check(waiting.command, waiting.given);
       if (isNews) {
         const reply = await attempt();
         if (reply !== null) return reply;
@@ -78,7 +83,7 @@ async function search(
       const reply = await attempt();
       const left = end - performance.now();
       if (reply !== null || left <= 0) return reply;
-      const news = await within(Math.min(left, LONGEST_SILENCE), watch.news);
+      const news = await within(Math.min(left, LONGEST_SILENCE), watch.news, stop);
       watch.end();
       isNews = news === "changed";
     }
@@ -121,12 +126,22 @@ function inVain({ command, given }: PlacedCommand, error: unknown): unknown {
   return new ShardisError(error.code, message, details);
 }
 
-/** What comes within so many milliseconds, if anything does. */
-async function within<Result>(ms: number, coming: Promise<Result>): Promise<Result | undefined> {
+function isCalledOff(error: unknown): boolean {
+  return error instanceof ShardisError && error.code === "ABORTED";
+}
+
+/** What comes within so many milliseconds, and before the stop, if anything does. */
+async function within<Result>(
+  ms: number,
+  coming: Promise<Result>,
+  stop: Stop | undefined,
+): Promise<Result | undefined> {
   const timer = new AbortController();
+  const forget = stop?.whenOver(() => timer.abort());
   const limit = Math.min(ms, LONGEST_TIMER);
   const isOver = delay(limit, undefined, { signal: timer.signal }).catch(() => undefined);
   const result = await Promise.race([coming, isOver]);
   timer.abort();
+  forget?.();
   return result;
 }
