@@ -16,11 +16,14 @@ interface Kind {
 export const MEASURES = {
   throughput: { name: "throughput", unit: "per s", more: true },
   cpu: { name: "client CPU", unit: "µs each" },
+  servers: { name: "server CPU", unit: "µs each" },
+  bound: { name: "throughput, no core idle", unit: "per s" },
   p50: { name: "operation, p50", unit: "ms" },
   delay: { name: "event loop delay, max", unit: "ms" },
   load: { name: "time to load", unit: "ms" },
   rss: { name: "memory", unit: "MB" },
   peak: { name: "memory, peak", unit: "MB" },
+  time: { name: "turn", unit: "ms" },
 } as const satisfies Record<string, Kind>;
 
 export type Measure = keyof typeof MEASURES;

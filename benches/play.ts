@@ -70,6 +70,7 @@ class Play {
       throughput: (1000 * done) / (now - start),
       cpu: (user + system) / done,
       p50: median(times),
+      time: now - start,
       ...(loop && { delay: loop.max / 1e6 }),
       ...memory(),
     };

@@ -1,6 +1,13 @@
 /** Speed: every client does the work of every row, in turns. */
-import { loadavg } from "node:os";
-import { absentList, clientsTable, type Finding, goalsTable, judge } from "./findings.ts";
+import { availableParallelism, loadavg } from "node:os";
+import {
+  absentList,
+  clientsTable,
+  type Figures,
+  type Finding,
+  goalsTable,
+  judge,
+} from "./findings.ts";
 import { LOADING, load } from "./loading.ts";
 import { machine, Page } from "./report.ts";
 import { takeTurns } from "./rounds.ts";
@@ -49,16 +56,27 @@ export async function speed({ only, quick, rounds }: SpeedOptions): Promise<Page
 }
 
 function measure(row: Row, pace: Pace): Promise<Finding> {
-  return onStage({ row }, async (players, absent) => {
+  return onStage({ row }, async (players, absent, serverTime) => {
     const { title, goals = [], long, turn = pace.turn } = row;
     // One long operation is warm-up enough, and has been done.
     if (!long) for (const player of players) await player.turn({ milliseconds: pace.warmUp });
     const rounds = long ? pace.longRounds : pace.rounds;
     const milliseconds = long ? 0 : turn;
-    const all = await takeTurns(players, rounds, (player) => player.turn({ milliseconds }));
+    const all = await takeTurns(players, rounds, async (player) => {
+      const before = await serverTime();
+      const turn = await player.turn({ milliseconds });
+      return withServers(turn, (await serverTime()) - before);
+    });
     const turns = new Map(players.map(({ client }, index) => [client, all[index] ?? []]));
     return { title, goals, turns, absent };
   });
+}
+
+/** @param spent by all servers, in microseconds */
+function withServers(turn: Figures, spent: number): Figures {
+  const { throughput = 0, time = 0, cpu = 0 } = turn;
+  const servers = spent / ((throughput * time) / 1000);
+  return { ...turn, servers, bound: (availableParallelism() * 1e6) / (cpu + servers) };
 }
 
 /** @param busy the load of the machine before it all began: processes that wanted to run */
@@ -80,13 +98,17 @@ Turns of ${turn} ms, or more where a row needs them, go round among the clients.
 median of ${rounds} rounds (${longRounds} of operations that take seconds, ${loads} of loading). An operation is one
 call, or all calls made at once. Throughput is keys or commands by the clock; client CPU is what
 the client's process took for each, of all threads, the garbage collector's included, and without
-the servers.
+the servers. Those run on the same processors: client and servers together could not do more than
+the throughput with "no core idle".
 
 Rivals in JavaScript run at full speed: what loading ioredis 6 does to \`String.prototype\` has been
 undone, as shardis undoes it on import (see \`src/cure.ts\`).`);
   const verdicts = findings.flatMap(judge);
   page.section("Goals of shardis", verdicts.length > 0 ? goalsTable(verdicts) : "");
-  page.section("All clients", clientsTable(findings, ["throughput", "cpu", "p50"]));
+  page.section(
+    "All clients",
+    clientsTable(findings, ["throughput", "cpu", "servers", "bound", "p50"]),
+  );
   page.section("How long the event loop was held up", clientsTable(findings, ["delay"]));
   page.section("Loading the package", clientsTable(findings, ["load"]));
   page.section("Not run", absentList(findings));

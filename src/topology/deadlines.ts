@@ -4,7 +4,7 @@
  */
 import type { Command } from "ioredis";
 
-/** So few places of settled commands are left before those that have not, as to move these takes time. */
+/** How many places of settled commands there may be, as to move up those behind them takes time. */
 const MOST_LEFT = 1024;
 
 export class Deadlines {
