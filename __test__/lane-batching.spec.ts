@@ -117,6 +117,83 @@ test("what cannot wait is sent after what came before it in the tick", async (t)
   );
 });
 
+test("commands of strict and tagged are in the batch of the client's", async (t) => {
+  const { redis, batches, take } = await watched(t, 1);
+  const replies = await Promise.all([
+    redis.strict.incr("a"),
+    redis.incr("a"),
+    redis.tagged.incr("a"),
+    redis.strict.getBuffer("a"),
+  ]);
+  t.deepEqual(replies, [1, 2, 3, Buffer.from("3")]);
+  t.deepEqual(asText(take().node_1), [["incr a", "incr a", "incr a", "get a"]]);
+  t.deepEqual(batches, [4]);
+  // Several in a pipeline, too.
+  await redis.strict.pipeline().incr("a").incr("a").exec();
+  t.deepEqual(batches, [4, 2]);
+});
+
+for (const [what, options] of [
+  ["keys as they are", {}],
+  ["a prefix", { keyPrefix: "p:" }],
+  ["a scheme that rewrites keys", { placement: { scheme: "rediscluster", client: "python3" } }],
+  ["a placement function", { placement: (key: Buffer) => `node_${1 + (key.length % 3)}` }],
+] as const) {
+  test(`commands of by() are one batch for each node that was chosen, with ${what}`, async (t) => {
+    const { redis, batches, take } = await watched(t, 3, options);
+    const nodes = ["node_1", "node_2", "node_3"] as const;
+    const [a, b, c] = nodes.map((node) => redis.by(at(keysOn(redis, node, 1))));
+    const odd = Buffer.from([0xff, 0x0d, 0x0a]);
+    const replies = await Promise.all([
+      ...[a, b, c].flatMap((view) => [view?.append("x{y}", "1"), view?.append(odd, "ü")]),
+      ...[c, b, a].map((view) => view?.strlen("x{y}")),
+    ]);
+    t.deepEqual(replies, [1, 2, 1, 2, 1, 2, 1, 1, 1]);
+    t.deepEqual(batches, [3, 3, 3]);
+    const prefix = "keyPrefix" in options ? options.keyPrefix : "";
+    const writes = take();
+    for (const node of nodes) {
+      const expected = [
+        ["append", Buffer.from(`${prefix}x{y}`), "1"],
+        ["append", Buffer.concat([Buffer.from(prefix), odd]), "ü"],
+        ["strlen", Buffer.from(`${prefix}x{y}`)],
+      ].map((args) => args.map((arg) => Buffer.from(arg)));
+      t.deepEqual((writes[node] ?? []).map(commandsIn), [expected], node);
+    }
+    // A lone one goes as it is, and a key that is none has only its command refused.
+    t.is(await a?.strlen("x{y}"), 1);
+    for (const count of [1, 2]) {
+      const [bad, ...good] = await Promise.allSettled([
+        a?.get("\ud800"),
+        ...Array.from({ length: count - 1 }, () => a?.strlen("x{y}")),
+      ]);
+      t.true(bad?.status === "rejected" && bad.reason.code === "BAD_KEY");
+      for (const result of good) t.true(result.status === "fulfilled" && result.value === 1);
+    }
+  });
+}
+
+test("commands of by() and others keep their order on a node", async (t) => {
+  const { redis, take } = await watched(t, 1);
+  const by = redis.by("any");
+  const replies = await Promise.all([
+    redis.incr("a"),
+    by.incr("a"),
+    by.incr("a"),
+    redis.incr("a"),
+    by.incr("a"),
+  ]);
+  t.deepEqual(replies, [1, 2, 3, 4, 5]);
+  t.is(take().node_1?.flatMap((bytes) => commandsIn(bytes)).length, 5);
+});
+
+test("commands of by() wait for a node that is not ready", async (t) => {
+  const { nodes } = await start(t, 2);
+  const redis = newClient(t, nodes);
+  const [a, b] = nodes.map(({ name }) => redis.by(at(keysOn(redis, name, 1))));
+  t.deepEqual(await Promise.all([a?.incr("n"), b?.incr("n"), b?.incr("n")]), [1, 1, 2]);
+});
+
 test("all that is written in a tick arrives together", async (t) => {
   const peer = await startPeer(t);
   const redis = newClient(t, [{ host: peer.host, port: peer.port }]);

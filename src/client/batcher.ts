@@ -2,6 +2,7 @@
 import { type Argument, type ReplyEncoding, toWirable, withPrefix } from "../commands/arguments.ts";
 import { isBatchable } from "../commands/batchable.ts";
 import type { Territory } from "../commands/request.ts";
+import { checkKey } from "../keys.ts";
 import {
   Batch,
   type Explain,
@@ -12,6 +13,7 @@ import {
 import {
   encodeCommand,
   encodeCommands,
+  encodeCommandsFor,
   type KeyedCommand,
   type NodeShare,
   type Wirable,
@@ -42,6 +44,8 @@ export class Batched implements KeyedCommand {
   readonly encoding: ReplyEncoding;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (reason: unknown) => void;
+  /** The index of the node that the user has chosen, if any. */
+  readonly node: number | undefined;
 
   constructor(
     name: string,
@@ -50,6 +54,7 @@ export class Batched implements KeyedCommand {
     encoding: ReplyEncoding,
     resolve: (reply: unknown) => void,
     reject: (reason: unknown) => void,
+    node?: number,
   ) {
     this.name = name;
     this.args = args;
@@ -57,6 +62,7 @@ export class Batched implements KeyedCommand {
     this.encoding = encoding;
     this.resolve = resolve;
     this.reject = reject;
+    this.node = node;
   }
 }
 
@@ -78,11 +84,14 @@ export class Batcher {
   /**
    * Has a command sent at the end of the tick, or before the next command that
    * cannot wait for it. Undefined if it cannot be one of many.
+   *
+   * @param node the index of the node that it goes to, whatever its key
    */
   add(
     name: string,
     given: readonly Argument[],
     encoding: ReplyEncoding,
+    node?: number,
   ): Promise<unknown> | undefined {
     const wirables = this.toWirables(name, given);
     if (wirables === undefined) return undefined;
@@ -90,8 +99,11 @@ export class Batcher {
     const args = isText ? wirables : wirables.map(copied);
     const kept = isText ? given : given.map(copied);
     return new Promise((resolve, reject) => {
+      // Some are placed and others not: they are not encoded together.
+      const [first] = this.#waiting;
+      if (first !== undefined && (first.node === undefined) !== (node === undefined)) this.flush();
       if (this.#waiting.length === 0) this.#flushSoon();
-      this.#waiting.push(new Batched(name, args, kept, encoding, resolve, reject));
+      this.#waiting.push(new Batched(name, args, kept, encoding, resolve, reject, node));
       if (this.#waiting.length === MOST_COMMANDS) this.flush();
     });
   }
@@ -147,9 +159,15 @@ export class Batcher {
     const { placement } = this.#territory;
     const [only, second] = commands;
     try {
-      if (only === undefined || second !== undefined) return encodeCommands(placement, commands);
-      if (placement.rewritesKeys) return undefined;
-      const node = placement.indexFor(only.args[0] ?? "");
+      if (only === undefined || second !== undefined) {
+        if (only?.node === undefined) return encodeCommands(placement, commands);
+        const owners = Uint16Array.from(commands, ({ node = 0 }) => node);
+        return encodeCommandsFor(placement, owners, commands);
+      }
+      if (placement.rewritesKeys && only.node === undefined) return undefined;
+      const [key = ""] = only.args;
+      const node = only.node ?? placement.indexFor(key);
+      if (only.node !== undefined) checkKey(key);
       return [{ node, bytes: encodeCommand(only), positions: FIRST }];
     } catch {
       // A key that cannot be placed: which, is found out one by one.

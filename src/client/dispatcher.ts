@@ -16,6 +16,7 @@ import { untilFound } from "../commands/emulate/wait.ts";
 import { LearnedCommands } from "../commands/learn.ts";
 import { mergePieces, mergeReplies, mergeSettled, withoutReply } from "../commands/merge.ts";
 import { checkKeys, forEachPiece, isLarge, pieces } from "../commands/pieces.ts";
+import { pinToNode } from "../commands/pin.ts";
 import type { Part, PlacedCommand } from "../commands/placed.ts";
 import type { Shape } from "../commands/policies.ts";
 import {
@@ -312,6 +313,17 @@ export class Dispatcher implements Home {
     return mergeSettled(request, settled, this.territory.placement.nodes);
   }
 
+  /** Carries a command out on a node, whatever its keys. */
+  async runOn(
+    node: number,
+    name: string,
+    given: readonly Argument[],
+    encoding: ReplyEncoding,
+  ): Promise<unknown> {
+    const { args, keys } = pinToNode(this.territory.prefix, name.toLowerCase(), given);
+    return this.nodeAt(node).send(toCommand(name, args, encoding), keys);
+  }
+
   /** @throws ShardisError `UNSUPPORTED` for a command that is not known */
   rowOf(command: string, args: readonly Argument[]): CommandRow {
     const row = commandRow(command, args);
@@ -334,8 +346,10 @@ export class Dispatcher implements Home {
   }
 
   #makeBatcher(): Batcher {
-    const batcher = new Batcher(this.nodes, this.territory, ({ name, given, encoding }) =>
-      this.run(name, given, encoding),
+    const batcher = new Batcher(this.nodes, this.territory, ({ node, name, given, encoding }) =>
+      node === undefined
+        ? this.run(name, given, encoding)
+        : this.runOn(node, name, given, encoding),
     );
     for (const node of this.nodes) node.beforeSending = () => batcher.flush();
     return batcher;

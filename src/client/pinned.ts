@@ -10,23 +10,26 @@ import { pinToNode } from "../commands/pin.ts";
 import type { PartedRequest, Territory } from "../commands/request.ts";
 import { checkKey } from "../keys.ts";
 import type { Node } from "../topology/node.ts";
-import type { Home, MadePart, MadeRequest } from "./dispatcher.ts";
+import type { Dispatcher, Home, MadePart, MadeRequest } from "./dispatcher.ts";
 
 /** Carries commands out on one node. Keys get their prefix, and are not placed. */
 export class PinnedCarrier implements Home {
   readonly territory: Territory;
-  // Its commands are not placed, as those of a batch are.
+  // Commands of its pipelines are not placed, as those of a batch are.
   readonly batcher = undefined;
-  readonly #node: Node;
+  readonly #dispatcher: Dispatcher;
+  readonly #node: number;
 
-  constructor(node: Node, territory: Territory) {
+  /** @param node the index of the node */
+  constructor(dispatcher: Dispatcher, node: number) {
+    this.territory = dispatcher.territory;
+    this.#dispatcher = dispatcher;
     this.#node = node;
-    this.territory = territory;
   }
 
-  async run(name: string, given: readonly Argument[], encoding: ReplyEncoding): Promise<unknown> {
-    const { args, keys } = pinToNode(this.territory.prefix, name.toLowerCase(), given);
-    return this.#node.send(toCommand(name, args, encoding), keys);
+  run(name: string, given: readonly Argument[], encoding: ReplyEncoding): Promise<unknown> {
+    const batched = this.#dispatcher.batcher?.add(name, given, encoding, this.#node);
+    return batched ?? this.#dispatcher.runOn(this.#node, name, given, encoding);
   }
 
   prepare(name: string, given: readonly Argument[], encoding: ReplyEncoding): MadeRequest {
@@ -50,6 +53,6 @@ export class PinnedCarrier implements Home {
   }
 
   nodeAt(): Node {
-    return this.#node;
+    return this.#dispatcher.nodeAt(this.#node);
   }
 }

@@ -174,7 +174,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @throws ShardisError `BAD_KEY`
    */
   nodeFor(key: Key): NodeDescription {
-    return this.#owner(key).description;
+    return this.#dispatcher.nodeAt(this.#owner(key)).description;
   }
 
   /**
@@ -221,7 +221,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * @throws ShardisError `BAD_KEY`
    */
   by(hashKey: Key): NodeView {
-    const carrier = new PinnedCarrier(this.#owner(hashKey), this.#dispatcher.territory);
+    const carrier = new PinnedCarrier(this.#dispatcher, this.#owner(hashKey));
     return new this.#classes.NodeView(carrier, this.#classes);
   }
 
@@ -355,7 +355,7 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
    * }
    */
   async lock(key: string, options: LockOptions): Promise<Lock> {
-    const carrier = new PinnedCarrier(this.#owner(key), this.#dispatcher.territory);
+    const carrier = new PinnedCarrier(this.#dispatcher, this.#owner(key));
     return acquire(carrier, key, options);
   }
 
@@ -371,14 +371,12 @@ export class ShardedRedis extends EventEmitter implements Executor, AsyncDisposa
   }
 
   #checkedView(check: Check): CommandView {
-    return new this.#classes.CommandView(
-      new CheckedCarrier(this.#dispatcher, check),
-      this.#classes,
-    );
+    const carrier = new CheckedCarrier(this.#dispatcher, check);
+    return new this.#classes.CommandView(carrier, this.#classes);
   }
 
-  #owner(key: Key): Node {
-    return this.#dispatcher.nodeAt(this.placement.indexFor(this.#prefixed(key)));
+  #owner(key: Key): number {
+    return this.placement.indexFor(this.#prefixed(key));
   }
 
   #prefixed(key: Key): string | Uint8Array {

@@ -17,10 +17,8 @@ const MERGES: Readonly<Record<Merge, Combine>> = {
     const values: unknown[] = new Array(count);
     for (const [index, { positions = [] }] of parts.entries()) {
       const reply = replies[index];
-      let at = 0;
-      for (const position of positions) {
-        values[position] = Array.isArray(reply) ? reply[at++] : undefined;
-      }
+      const own = Array.isArray(reply) ? reply : [];
+      for (let at = 0; at < positions.length; at++) values[positions[at] ?? 0] = own[at];
     }
     return values;
   },

@@ -60,6 +60,26 @@ export function encodeCommands(
   placement: Placement,
   commands: readonly KeyedCommand[],
 ): NodeShare[] {
+  return encode(placement, jobOf(placement, commands));
+}
+
+/**
+ * Encodes commands of one key each for nodes that are known; their keys go as they are.
+ *
+ * @param owners the index of the node of each
+ * @throws ShardisError `BAD_KEY`
+ */
+export function encodeCommandsFor(
+  placement: Placement,
+  owners: Uint16Array,
+  commands: readonly KeyedCommand[],
+): NodeShare[] {
+  const job = jobOf(placement, commands);
+  for (const at of job.keyPositions()) checkKey(job.args[at]);
+  return writeFor(placement, job, owners, job.args);
+}
+
+function jobOf(placement: Placement, commands: readonly KeyedCommand[]): Job {
   const nodeCount = placement.nodes.length;
   const lengths = new Uint32Array(commands.length);
   const args: Wirable[] = [];
@@ -69,7 +89,7 @@ export function encodeCommands(
     args.push(name);
     for (const arg of own) args.push(arg);
   }
-  return encode(placement, {
+  return {
     args,
     *keyPositions() {
       let next = 1;
@@ -84,7 +104,7 @@ export function encodeCommands(
       native.encodeCommands(bytes, ends, isUtf16, isText, lengths, order, nodes, out),
     writePlaced: (owners, { bytes, ends }, { order, nodes, bytes: out }) =>
       native.encodeCommandsFor(owners, nodeCount, bytes, ends, lengths, order, nodes, out),
-  });
+  };
 }
 
 /** Encodes one command, for which the way into native code would cost more than it saves. */
@@ -164,8 +184,17 @@ function encodePlaced(placement: Placement, job: Job): NodeShare[] {
     keys.push(key);
     if (placement.rewritesKeys) args[at] = placement.storedKey(key);
   }
-  const { owners } = placement.plan(keys);
-  const packed = packOneByOne(args);
+  return writeFor(placement, job, placement.plan(keys).owners, args);
+}
+
+function writeFor(
+  placement: Placement,
+  job: Job,
+  owners: Uint16Array,
+  args: readonly Wirable[],
+): NodeShare[] {
+  const joined = pack(args);
+  const packed = joined === undefined || joined.isUtf16 ? packOneByOne(args) : joined;
   const output = makeOutput(placement, job, packed);
   job.writePlaced(owners, packed, output);
   return sharesOf(output);
