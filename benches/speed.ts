@@ -57,11 +57,10 @@ export async function speed({ only, quick, rounds }: SpeedOptions): Promise<Page
 
 function measure(row: Row, pace: Pace): Promise<Finding> {
   return onStage({ row }, async (players, absent, serverTime) => {
-    const { title, goals = [], long, turn = pace.turn } = row;
+    const { title, goals = [], long } = row;
     // One long operation is warm-up enough, and has been done.
     if (!long) for (const player of players) await player.turn({ milliseconds: pace.warmUp });
-    const rounds = long ? pace.longRounds : pace.rounds;
-    const milliseconds = long ? 0 : turn;
+    const { rounds, milliseconds } = paceOf(row, pace);
     const all = await takeTurns(players, rounds, async (player) => {
       const before = await serverTime();
       const turn = await player.turn({ milliseconds });
@@ -70,6 +69,13 @@ function measure(row: Row, pace: Pace): Promise<Finding> {
     const turns = new Map(players.map(({ client }, index) => [client, all[index] ?? []]));
     return { title, goals, turns, absent };
   });
+}
+
+/** How often and how long clients do the work of a row. */
+function paceOf({ long, turn, rounds = USUAL.rounds }: Row, pace: Pace) {
+  if (long) return { rounds: pace.longRounds, milliseconds: 0 };
+  const part = pace.rounds / USUAL.rounds;
+  return { rounds: Math.ceil(rounds * part), milliseconds: turn ?? pace.turn };
 }
 
 /** @param spent by all servers, in microseconds */
@@ -94,9 +100,9 @@ group keys by \`zlib.crc32(key) % ${SERVERS}\`, ask all servers at once and put 
 rivals have one of the servers. Each client runs in a process of its own, and its answers are
 checked before.
 
-Turns of ${turn} ms, or more where a row needs them, go round among the clients. A ratio is taken within a round; what is shown is the
-median of ${rounds} rounds (${longRounds} of operations that take seconds, ${loads} of loading). An operation is one
-call, or all calls made at once. Throughput is keys or commands by the clock; client CPU is what
+Turns of ${turn} ms go round among the clients (of 400 ms, and more of them, for single gets). A ratio
+is taken within a round; what is shown is the median of ${rounds} rounds (${longRounds} of operations that take
+seconds, ${loads} of loading). An operation is one call, or all calls made at once. Throughput is keys or commands by the clock; client CPU is what
 the client's process took for each, of all threads, the garbage collector's included, and without
 the servers. Those run on the same processors: client and servers together could not do more than
 the throughput with "no core idle".
