@@ -268,6 +268,14 @@ test.serial("a reconnectOnError that throws harms nobody", async (t) => {
   t.is(at(proxies).connections, 1);
 });
 
+test("what a socket brings is read at once, rather than a tick later", async (t) => {
+  const { redis } = await setUp(t, 1, { redisOptions: { protocol: 3 } });
+  const { stream } = redis.node("node1");
+  stream.push(Buffer.from(">2\r\n$4\r\nsome\r\n$4\r\nnews\r\n"));
+  t.is(stream.readableLength, 0);
+  t.is(await redis.set("key", "value"), "OK");
+});
+
 // --- Tracing and callbacks ----------------------------------------------------------------------
 
 test.serial("ioredis' tracing sees every batch begin and end, and changes nothing", async (t) => {
