@@ -99,9 +99,9 @@ export class Batcher {
     const args = isText ? wirables : wirables.map(copied);
     const kept = isText ? given : given.map(copied);
     return new Promise((resolve, reject) => {
-      // Some are placed and others not: they are not encoded together.
+      // What is placed is not encoded together with what has its node.
       const [first] = this.#waiting;
-      if (first !== undefined && (first.node === undefined) !== (node === undefined)) this.flush();
+      if (first !== undefined && isPlaced(first) !== (node === undefined)) this.flush(true);
       if (this.#waiting.length === 0) this.#flushSoon();
       this.#waiting.push(new Batched(name, args, kept, encoding, resolve, reject, node));
       if (this.#waiting.length === MOST_COMMANDS) this.flush();
@@ -118,12 +118,12 @@ export class Batcher {
     else process.nextTick(() => this.flush());
   }
 
-  /** Sends what waits. */
-  flush(): void {
+  /** Sends what waits; see {@link Batcher.send}. */
+  flush(isOneOfMany = false): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = NONE.slice();
-    this.send(waiting);
+    this.send(waiting, isOneOfMany);
   }
 
   /**
@@ -157,22 +157,30 @@ export class Batcher {
   /** Undefined where they must be placed one by one. */
   #encode(commands: readonly Batched[]): NodeShare[] | undefined {
     const { placement } = this.#territory;
-    const [only, second] = commands;
+    const [first] = commands;
+    if (first === undefined) return [];
     try {
-      if (only === undefined || second !== undefined) {
-        if (only?.node === undefined) return encodeCommands(placement, commands);
-        const owners = Uint16Array.from(commands, ({ node = 0 }) => node);
-        return encodeCommandsFor(placement, owners, commands);
-      }
-      if (placement.rewritesKeys && only.node === undefined) return undefined;
-      const [key = ""] = only.args;
-      const node = only.node ?? placement.indexFor(key);
-      if (only.node !== undefined) checkKey(key);
-      return [{ node, bytes: encodeCommand(only), positions: FIRST }];
+      if (commands.length === 1) return this.#encodeLone(first);
+      if (isPlaced(first)) return encodeCommands(placement, commands);
+      const owners = Uint16Array.from(commands, ({ node = 0 }) => node);
+      return encodeCommandsFor(placement, owners, commands);
     } catch {
       // A key that cannot be placed: which, is found out one by one.
       return undefined;
     }
+  }
+
+  #encodeLone(command: Batched): NodeShare[] | undefined {
+    const { placement } = this.#territory;
+    const [key = ""] = command.args;
+    let { node } = command;
+    if (node !== undefined) {
+      checkKey(key);
+    } else {
+      if (placement.rewritesKeys) return undefined;
+      node = placement.indexFor(key);
+    }
+    return [{ node, bytes: encodeCommand(command), positions: FIRST }];
   }
 
   #alone(command: Batched | undefined): void {
@@ -195,6 +203,10 @@ export class Batcher {
     args[0] = withPrefix(prefix, args[0] ?? "");
     return args;
   }
+}
+
+function isPlaced({ node }: Batched): boolean {
+  return node === undefined;
 }
 
 /** As with ioredis, a Buffer may be written over as soon as the call has returned. */
