@@ -50,6 +50,14 @@ const mget: Work = {
   check: (replies, { values }) => deepStrictEqual(replies, values),
 };
 
+/** As many services do it: while one is answered, others are on their way. */
+const mgets: Work = {
+  clients: WITHOUT_AUTO,
+  reads: true,
+  run: (client, { keys }) => Promise.all(quarters(keys).map((quarter) => client.mget(quarter))),
+  check: (replies, { values }) => deepStrictEqual(replies, quarters(values)),
+};
+
 const mgetBuffer: Work = {
   clients: WITHOUT_AUTO,
   reads: true,
@@ -77,6 +85,11 @@ const pipeline: Work = {
     }
   },
 };
+
+function quarters<T>(list: readonly T[]): T[][] {
+  const size = list.length / 4;
+  return [0, 1, 2, 3].map((quarter) => list.slice(quarter * size, (quarter + 1) * size));
+}
 
 async function isWritten(_: unknown, { keys, values }: Batch, client: Client): Promise<void> {
   deepStrictEqual(await client.mget(keys), values);
@@ -107,6 +120,7 @@ export const ROWS: readonly Row[] = [
     size: 1_000,
     goals: [{ against: BY_HAND, throughput: 2.5, cpu: 0.4 }],
   },
+  { title: "4 mgets of 1,000 keys at once", work: mgets, size: 4_000 },
   {
     title: "mget of 10,000 keys",
     work: mget,
