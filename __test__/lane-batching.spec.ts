@@ -215,6 +215,33 @@ test("all that is written in a tick arrives together", async (t) => {
   t.is(commandsIn(at(peer.chunks)).length, 5);
 });
 
+test("of commands of many keys in one tick all but the first go together", async (t) => {
+  const { redis, take } = await watched(t, 2);
+  const keys = Array.from({ length: 20 }, (_, index) => `key:${index}`);
+  const streams = redis.nodes().map(({ stream }) => stream);
+  const isCorked = () => streams.map((stream) => stream.writableCorked > 0);
+  await redis.mset(keys.flatMap((key) => [key, key]));
+  take();
+  const first = redis.mget(keys);
+  t.deepEqual(isCorked(), [false, false]);
+  const others = [redis.mget(keys), redis.del(keys), redis.mget(keys)];
+  t.deepEqual(isCorked(), [true, true]);
+  await Promise.resolve();
+  const last = redis.exists(keys);
+  t.deepEqual(await Promise.all([first, ...others, last]), [
+    keys,
+    keys,
+    20,
+    keys.map(() => null),
+    0,
+  ]);
+  t.deepEqual(isCorked(), [false, false]);
+  for (const writes of Object.values(take())) {
+    const names = writes.flatMap(commandsIn).map(([name]) => String(name));
+    t.is(names.join(" "), "mget mget del mget exists");
+  }
+});
+
 test("a tick of very many commands is cut, and still in order", async (t) => {
   const { redis, batches } = await watched(t, 1);
   const replies = await Promise.all(Array.from({ length: 12_001 }, () => redis.incr("counter")));

@@ -50,13 +50,13 @@ const mget: Work = {
   check: (replies, { values }) => deepStrictEqual(replies, values),
 };
 
-/** As many services do it: while one is answered, others are on their way. */
-const mgets: Work = {
+/** As services do it, which work for many users at the same time. */
+const mgets = (count: number): Work => ({
   clients: WITHOUT_AUTO,
   reads: true,
-  run: (client, { keys }) => Promise.all(quarters(keys).map((quarter) => client.mget(quarter))),
-  check: (replies, { values }) => deepStrictEqual(replies, quarters(values)),
-};
+  run: (client, { keys }) => Promise.all(inParts(keys, count).map((part) => client.mget(part))),
+  check: (replies, { values }) => deepStrictEqual(replies, inParts(values, count)),
+});
 
 const mgetBuffer: Work = {
   clients: WITHOUT_AUTO,
@@ -86,9 +86,9 @@ const pipeline: Work = {
   },
 };
 
-function quarters<T>(list: readonly T[]): T[][] {
-  const size = list.length / 4;
-  return [0, 1, 2, 3].map((quarter) => list.slice(quarter * size, (quarter + 1) * size));
+function inParts<T>(list: readonly T[], count: number): T[][] {
+  const size = list.length / count;
+  return Array.from({ length: count }, (_, part) => list.slice(part * size, (part + 1) * size));
 }
 
 async function isWritten(_: unknown, { keys, values }: Batch, client: Client): Promise<void> {
@@ -120,7 +120,8 @@ export const ROWS: readonly Row[] = [
     size: 1_000,
     goals: [{ against: BY_HAND, throughput: 2.5, cpu: 0.4 }],
   },
-  { title: "4 mgets of 1,000 keys at once", work: mgets, size: 4_000 },
+  { title: "4 mgets of 1,000 keys at once", work: mgets(4), size: 4_000 },
+  { title: "100 mgets of 10 keys at once", work: mgets(100), size: 1_000 },
   {
     title: "mget of 10,000 keys",
     work: mget,

@@ -110,6 +110,8 @@ export class Dispatcher implements Home {
   readonly #reach: Nodes;
   readonly #mover: Mover;
   readonly #lines = new Lines();
+  /** Whether parts have been sent in this tick. */
+  #hasSentParts = false;
 
   constructor(nodes: readonly Node[], territory: Territory, options: DispatcherOptions) {
     this.nodes = nodes;
@@ -269,6 +271,7 @@ export class Dispatcher implements Home {
     calls: Calls | undefined,
   ): Promise<unknown>[] {
     if (request.parts.every(isEncoded)) {
+      this.#gatherAfterFirst(request.parts);
       return request.parts.map((part) =>
         sendEncoded(this.nodeAt(part.node), part, name, encoding, calls),
       );
@@ -276,6 +279,22 @@ export class Dispatcher implements Home {
     const { parts } = this.make(request, name, encoding);
     for (const { command } of parts) calls?.add(command);
     return parts.map(async ({ node, command, keys }) => this.nodeAt(node).send(command, keys));
+  }
+
+  /**
+   * The first command of a tick is written at once, so that servers are at work while others are
+   * made; those after it go together, as a write costs more than they do.
+   */
+  #gatherAfterFirst(parts: readonly Part[]): void {
+    if (this.#hasSentParts) {
+      const nodes = parts.map(({ node }) => this.nodeAt(node));
+      for (const node of nodes) if (node.takesBatches) node.gather();
+      return;
+    }
+    this.#hasSentParts = true;
+    process.nextTick(() => {
+      this.#hasSentParts = false;
+    });
   }
 
   prepare(
