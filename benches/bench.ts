@@ -1,7 +1,7 @@
 /**
  * shardis beside what one would write or install instead, on servers of its own.
  *
- *     npm run bench                      speed, in less than five minutes
+ *     npm run bench                      speed, in six minutes or so
  *     npm run bench -- --only mget       only the rows with that in their titles
  *     npm run bench -- --rounds 30       more rounds, for a steadier median
  *     npm run bench -- --quick           a rough look, in a minute

@@ -27,7 +27,7 @@ interface Pace {
   readonly warmUp: number;
 }
 
-const USUAL: Pace = { rounds: 11, longRounds: 5, loads: 31, turn: 80, warmUp: 500 };
+const USUAL: Pace = { rounds: 11, longRounds: 9, loads: 31, turn: 80, warmUp: 500 };
 const QUICK: Pace = { rounds: 3, longRounds: 1, loads: 5, turn: 50, warmUp: 150 };
 
 export interface SpeedOptions {
