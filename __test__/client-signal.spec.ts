@@ -85,7 +85,7 @@ test("with one that was aborted before, nothing is sent", async (t) => {
 
 for (const autoBatch of [true, false]) {
   test(`in flight they reject at once, and no reply goes astray, with autoBatch ${autoBatch}`, async (t) => {
-    const { redis, proxies, servers } = await setUp(t, 2, { commandTimeout: 2 * SLOW, autoBatch });
+    const { redis, proxies } = await setUp(t, 2, { commandTimeout: 2 * SLOW, autoBatch });
     const [a, b] = ["node1", "node2"].map((node) => keyOn(redis, node)) as [string, string];
     await redis.mset(a, "a", b, "b");
     await redis.set(`${a}:other`, "other");
@@ -115,7 +115,6 @@ for (const autoBatch of [true, false]) {
       const [other] = await Promise.all([redis.get(`${a}:other`), redis.get(b)]);
       t.is(other, "other");
     }
-    t.is(servers.length, 2);
   });
 }
 

@@ -4,7 +4,8 @@ import type { Argument, ReplyEncoding } from "../commands/arguments.ts";
 import type { PartedRequest, Territory } from "../commands/request.ts";
 import type { Sender } from "../topology/connection.ts";
 import { Calls } from "./calls.ts";
-import type { Carrier, Dispatcher, MadeRequest } from "./dispatcher.ts";
+import type { Carrier, MadeRequest } from "./carrier.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 
 /** Carries commands out as a client does, as long as a signal is not aborted. */
 export class AbortableCarrier implements Carrier {

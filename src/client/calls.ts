@@ -1,6 +1,7 @@
 /** Commands that an AbortSignal calls off. */
 import type { Command } from "ioredis";
 import type { Stop } from "../commands/emulate/send.ts";
+import type { PlacedCommand } from "../commands/placed.ts";
 import { PartialFailureError, ShardisError } from "../errors.ts";
 import { CALLED_OFF } from "../topology/command-errors.ts";
 
@@ -77,4 +78,13 @@ export class Calls implements Stop {
 
 function isCalledOff(error: Error): boolean {
   return error instanceof ShardisError && error.code === "ABORTED";
+}
+
+/** What a command over several nodes comes to, of which nobody wants to know once it is called off. */
+export function unlessCalledOff(
+  calls: Calls | undefined,
+  { command, given }: PlacedCommand,
+  reply: Promise<unknown>,
+): Promise<unknown> {
+  return calls === undefined ? reply : calls.race(reply, command, given);
 }

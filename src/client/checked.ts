@@ -4,7 +4,8 @@ import type { Check } from "../commands/check.ts";
 import type { PartedRequest, Territory } from "../commands/request.ts";
 import type { Node } from "../topology/node.ts";
 import type { Batcher } from "./batcher.ts";
-import type { Carrier, Dispatcher, MadeRequest } from "./dispatcher.ts";
+import type { Carrier, MadeRequest } from "./carrier.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 
 /** Carries commands out as a client does, but each must pass a check before it is sent. */
 export class CheckedCarrier implements Carrier {

@@ -17,7 +17,7 @@ import { LearnedCommands } from "../commands/learn.ts";
 import { mergePieces, mergeReplies, mergeSettled, withoutReply } from "../commands/merge.ts";
 import { checkKeys, forEachPiece, isLarge, pieces } from "../commands/pieces.ts";
 import { pinToNode } from "../commands/pin.ts";
-import type { Part, PlacedCommand } from "../commands/placed.ts";
+import type { Part } from "../commands/placed.ts";
 import type { Shape } from "../commands/policies.ts";
 import {
   type MovedRequest,
@@ -31,57 +31,15 @@ import {
 import { type CommandRow, commandRow } from "../commands/table.ts";
 import { ShardisError } from "../errors.ts";
 import { waitOf } from "../topology/blocking.ts";
-import type { Sendable, Sender } from "../topology/connection.ts";
 import type { Node } from "../topology/node.ts";
 import { isEncoded, sendEncoded } from "./batched-part.ts";
 import { Batcher } from "./batcher.ts";
-import type { Calls } from "./calls.ts";
-
-/** A part of a command, made and ready to be sent. */
-export interface MadePart extends Sendable {
-  readonly node: number;
-}
-
-/** A command whose parts have been made: if one cannot be, none is sent. */
-export interface MadeRequest {
-  readonly request: PartedRequest;
-  readonly parts: readonly MadePart[];
-}
+import { type Calls, unlessCalledOff } from "./calls.ts";
+import type { Home, MadePart, MadeRequest } from "./carrier.ts";
 
 const SPECIALS = { scan: scanNodes, randomkey: randomKey };
 
 const STEPS = { probe: popFirst, streams: readStreams, "all or none": setAllOrNone };
-
-/** What carries the commands of views and pipelines out. */
-export interface Carrier {
-  readonly territory: Territory;
-  /** Sends many commands together, if that is wanted, and possible where they go. */
-  readonly batcher?: Batcher | undefined;
-  run(name: string, args: readonly Argument[], encoding: ReplyEncoding): Promise<unknown>;
-  /**
-   * A command made ready to be sent, for those who send it themselves; undefined
-   * if it takes several steps, or must be asked about.
-   */
-  prepare(
-    name: string,
-    args: readonly Argument[],
-    encoding: ReplyEncoding,
-  ): MadeRequest | undefined;
-  /** The one reply of a command, of those of its parts. */
-  replyTo(request: PartedRequest, replies: readonly Promise<unknown>[]): Promise<unknown>;
-  nodeAt(index: number): Sender;
-}
-
-/** A carrier that knows whole nodes, where transactions may watch keys. */
-export interface Home extends Carrier {
-  /**
-   * WATCH, made ready.
-   *
-   * @throws ShardisError `BAD_KEY`; `CROSS_NODE` if its keys lie on several nodes
-   */
-  prepareWatch(keys: readonly Argument[]): MadePart;
-  nodeAt(index: number): Node;
-}
 
 /** How one command is carried out. */
 export interface Terms {
@@ -260,7 +218,7 @@ export class Dispatcher implements Home {
       parts.push(...request.parts);
       settled.push(...results.map(withoutReply));
     });
-    if (isCut) throw calls?.calledOff(name, [], parts.length > 0);
+    if (calls !== undefined && isCut) throw calls.calledOff(name, [], parts.length > 0);
     return whole && mergePieces(merged, whole, settled, nodes);
   }
 
@@ -405,13 +363,4 @@ export class Dispatcher implements Home {
     }
     return Promise.allSettled(node.sendAll(deliveries));
   };
-}
-
-/** What a command over several nodes comes to, of which nobody wants to know once it is called off. */
-function unlessCalledOff(
-  calls: Calls | undefined,
-  { command, given }: PlacedCommand,
-  reply: Promise<unknown>,
-): Promise<unknown> {
-  return calls === undefined ? reply : calls.race(reply, command, given);
 }

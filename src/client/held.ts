@@ -6,7 +6,7 @@ import { ShardisError } from "../errors.ts";
 import { describe } from "../keys.ts";
 import { waitOf } from "../topology/blocking.ts";
 import type { Sender } from "../topology/connection.ts";
-import type { Carrier, Home, MadePart, MadeRequest } from "./dispatcher.ts";
+import type { Carrier, Home, MadePart, MadeRequest } from "./carrier.ts";
 
 /** Carries commands out on the node of one key, on a connection there, and refuses all others. */
 export class HeldCarrier implements Carrier {

@@ -12,7 +12,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ShardisError } from "../errors.ts";
 import { describe } from "../keys.ts";
-import type { Carrier } from "./dispatcher.ts";
+import type { Carrier } from "./carrier.ts";
 
 export interface LockOptions {
   /** How many milliseconds the lock lives if it is not released or extended. */

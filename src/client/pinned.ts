@@ -10,7 +10,8 @@ import { pinToNode } from "../commands/pin.ts";
 import type { PartedRequest, Territory } from "../commands/request.ts";
 import { checkKey } from "../keys.ts";
 import type { Node } from "../topology/node.ts";
-import type { Dispatcher, Home, MadePart, MadeRequest } from "./dispatcher.ts";
+import type { Home, MadePart, MadeRequest } from "./carrier.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 
 /** Carries commands out on one node. Keys get their prefix, and are not placed. */
 export class PinnedCarrier implements Home {

@@ -6,7 +6,7 @@ import type { ChainableCommander } from "ioredis";
 import { ShardisError } from "../errors.ts";
 import { isBlocking } from "../topology/blocking.ts";
 import type { Batched } from "./batcher.ts";
-import type { Carrier, MadePart, MadeRequest } from "./dispatcher.ts";
+import type { Carrier, MadePart, MadeRequest } from "./carrier.ts";
 import { attachCommands, type Run, withCallback } from "./methods.ts";
 import { type Entry, type PipelineResult, Results } from "./results.ts";
 

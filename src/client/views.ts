@@ -6,7 +6,7 @@ import { pinToNode } from "../commands/pin.ts";
 import { type NodeFailure, PartialFailureError } from "../errors.ts";
 import type { Key } from "../keys.ts";
 import type { Node } from "../topology/node.ts";
-import type { Carrier, Home } from "./dispatcher.ts";
+import type { Carrier, Home } from "./carrier.ts";
 import { attachCommands, EXECUTE, type Executor, runNow } from "./methods.ts";
 import type { ShardedPipeline } from "./pipeline.ts";
 import type { ShardedTransaction } from "./transaction.ts";

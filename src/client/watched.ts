@@ -9,7 +9,7 @@ import { toArgument } from "../commands/arguments.ts";
 import { ShardisError } from "../errors.ts";
 import { checkKey, describe, type Key } from "../keys.ts";
 import type { Connection, Sendable, Sender } from "../topology/connection.ts";
-import type { Home } from "./dispatcher.ts";
+import type { Home } from "./carrier.ts";
 import { HeldCarrier } from "./held.ts";
 import type { Classes, CommandView } from "./views.ts";
 
