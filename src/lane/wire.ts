@@ -4,9 +4,9 @@
  * ioredis keeps the queue of what has been sent, and its head tells whose reply
  * comes next. Replies to ordinary commands are passed on to ioredis as they
  * come. Those to a batch are taken out by the native scanner, or read at once
- * where one is all that came; when all are
- * there, their command is taken off the queue and settled, as ioredis does with
- * its own, so that its time-outs, reconnects and events go on working.
+ * where one is all that came; when all are there, their command is taken off the
+ * queue and settled, as ioredis does with its own, so that its time-outs,
+ * reconnects and events go on working.
  */
 import type { Redis } from "ioredis";
 import { native, Wait } from "../native.ts";
